@@ -1,0 +1,1 @@
+"""mailguard: a second factor in front of somebody else's mail store."""

@@ -1,0 +1,1 @@
+"""The decision: who may pass, from facts alone. No socket, no SQL, no clock, no logging."""

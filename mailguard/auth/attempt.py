@@ -1,0 +1,182 @@
+"""The vocabulary of a login: what was offered, from where, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum, unique
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mailguard.auth.accounts import AccountName, AppPassword, Grant, TotpDevice
+    from mailguard.secret import Secret
+
+
+@unique
+class MailProtocol(StrEnum):
+    """A protocol that leads to a mailbox, by its name in the configuration."""
+
+    IMAP = "imap"
+    SUBMISSION = "submission"
+
+
+@unique
+class LoginForm(StrEnum):
+    """Whose credential opens the leg to the store (interface.md, `login`)."""
+
+    OWN = "own"  # the user's own password
+    MASTER = "master"  # one secret of ours that speaks for every user
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a client connects from. An IPv4-mapped IPv6 address is held as IPv4."""
+
+    address: IPv4Address | IPv6Address
+    port: int
+
+    @classmethod
+    def of(cls, address: str, port: int) -> Origin:
+        """From the text of a peer name; an IPv6 zone is dropped, it names our interface, not the client."""
+        parsed = ip_address(address.partition("%")[0])
+        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+            parsed = parsed.ipv4_mapped
+        return cls(parsed, port)
+
+    @property
+    def network(self) -> str:
+        """The network that is treated as one client: the /32 of IPv4, the /64 of IPv6."""
+        prefix = 32 if self.address.version == 4 else 64
+        return str(ip_network((self.address, prefix), strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class LoginAttempt:
+    """One credential as a client offered it. `username` is decoded but not yet canonical."""
+
+    username: str
+    secret: Secret
+    mechanism: str  # PLAIN, LOGIN (SASL) or LOGIN-COMMAND (IMAP's own)
+
+
+@unique
+class Factor(StrEnum):
+    """What opened the door, for the record."""
+
+    APP_PASSWORD = "app-password"
+    CODE = "code"  # password and a fresh code
+    GRANT = "grant"  # the exact string that won its step a moment ago
+    PASSWORD = "password"  # the bare password, where policy lets it pass
+
+
+@unique
+class Reason(StrEnum):
+    """Why a login did not pass. The exact reason is for the record; what the peer hears: protocols.codes."""
+
+    # One uniform answer for all of these, byte for byte (security.md, promise 5).
+    BAD_NAME = "bad-name"
+    UNKNOWN_ACCOUNT = "unknown-account"
+    WRONG_PASSWORD = "wrong-password"
+    WRONG_REPEATED = "wrong-repeated"  # the same wrong string again: not asked, not counted
+    CODE_MISSING = "code-missing"
+    CODE_WRONG = "code-wrong"
+    CODE_REUSED = "code-reused"
+    REPLAY = "replay"  # the winning string, from another network
+    SUSPENDED = "suspended"
+    SECOND_FACTOR_REQUIRED = "second-factor-required"
+    CODES_NOT_ALLOWED = "codes-not-allowed"
+    APP_PASSWORD_OF_ANOTHER = "app-password-of-another-account"
+    REVOKED_IN_FLIGHT = "revoked-in-flight"
+
+    # Proven by 140 bits, so these may be said aloud.
+    APP_PASSWORD_REVOKED = "app-password-revoked"
+    APP_PASSWORD_EXPIRED = "app-password-expired"
+    APP_PASSWORD_SCOPE = "app-password-scope"
+    APP_PASSWORD_NEEDS_VAULT = "app-password-needs-vault"
+
+    # Temporary: nothing was burnt, the same credential may work later.
+    THROTTLED = "throttled"
+    BACKEND_UNAVAILABLE = "backend-unavailable"  # the mail store is down, slow or lying
+    BACKEND_REFUSED = "backend-refused"  # the store refused a credential of ours: an operator's event
+    BACKEND_UNSAFE = "backend-unsafe"  # the store would let a user log in afresh behind us
+    RECORDS_UNAVAILABLE = "records-unavailable"  # our own store
+    CLOCK_UNTRUSTED = "clock-untrusted"
+    SHUTTING_DOWN = "shutting-down"
+
+
+@unique
+class Verdict(Enum):
+    """The identity source's answer to one password."""
+
+    YES = "yes"
+    NO = "no"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A verdict, and for UNAVAILABLE the reason and a text for the record."""
+
+    verdict: Verdict
+    reason: Reason = Reason.BACKEND_UNAVAILABLE
+    detail: str = ""
+
+
+@unique
+class CodeReading(Enum):
+    """What the end of the string said, read against the account's authenticators."""
+
+    NONE = "none"  # the account has no authenticator
+    MISSING = "missing"  # it has, and the string does not end in that many digits
+    WRONG = "wrong"
+    RIGHT = "right"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A code that fits: which authenticator, and which 30-second step since 1970."""
+
+    device: TotpDevice
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What held when it was checked. Holds no secret."""
+
+    app_password: AppPassword | None = None
+    grant: Grant | None = None
+    code: CodeReading = CodeReading.NONE
+    step: Step | None = None  # with CodeReading.RIGHT
+    answer: Answer | None = None  # None: the identity source was not asked
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """This login may pass. `step` must still be consumed where it is given."""
+
+    factor: Factor
+    step: Step | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """This login may not pass."""
+
+    reason: Reason
+    detail: str = ""  # for the record only
+
+
+Decision = Granted | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A granted login, committed to the record: who, by what, as of which revocation."""
+
+    name: AccountName
+    account_id: str
+    factor: Factor
+    credential: str  # id of the app password or grant; "" for a bare password
+    device: str  # id of the authenticator behind a code or grant; else ""
+    revision: int  # the revocation sequence its facts were read at

@@ -1,0 +1,199 @@
+"""What a login needs from other rooms, as the room of the decision sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, unique
+from typing import TYPE_CHECKING, Protocol
+
+from mailguard.auth.attempt import Admission, Answer, Factor, MailProtocol, Origin, Reason
+from mailguard.auth.events import Event
+
+if TYPE_CHECKING:
+    from mailguard.auth.accounts import Account, AccountName, AppPassword, Grant, KeyedHash, TotpDevice
+    from mailguard.secret import Secret
+
+
+class StoreUnavailable(Exception):
+    """Our own records cannot be read or written now: nobody new gets in, nothing is burnt."""
+
+
+class Clock(Protocol):
+    """Wall time, and whether it can be believed."""
+
+    def now(self) -> float:
+        """UTC seconds since 1970."""
+
+    def trusted(self) -> bool:
+        """False for a minute after a jump: codes are refused then (security.md, promise 2)."""
+
+
+class Identity(Protocol):
+    """Whoever checks the user's own password. One question a login, never more."""
+
+    async def ask(self, name: AccountName, password: Secret) -> Answer:
+        """Is this the user's password? Never raises for trouble of the source: UNAVAILABLE says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One line of the record: who, what, when, where, by which factor. Never holds a secret."""
+
+    event: Event
+    at: float  # UTC seconds
+    account: str = ""  # canonical name; for a name that has none, an escaped prefix of what was typed
+    actor: str = ""  # "" the client itself; "operator:NAME"; "system"
+    origin: Origin | None = None
+    protocol: MailProtocol | None = None
+    mechanism: str = ""
+    factor: Factor | None = None
+    credential: str = ""
+    session: str = ""
+    reason: str = ""
+    client: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything the records know that a login turns on, read at one moment."""
+
+    account: Account | None
+    devices: tuple[TotpDevice, ...]  # confirmed ones; seeds opened
+    app_password: AppPassword | None  # the row with the offered hash, whoever's it is; its MAC has been checked
+    grant: Grant | None  # a live grant of the account with the offered hash, from any network
+    revision: int  # the revocation sequence at or before this read
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One allowance of wrong secrets. `key` is a keyed hash: names typed by strangers are not stored."""
+
+    key: bytes
+    mark: bytes  # 24 bits that recognise a repeat of the same wrong secret within this bucket
+    limit: int  # distinct wrong secrets within the window
+    window: float  # seconds
+    resets: bool  # a granted login clears its count
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What one attempt stakes before anything is verified. The first bucket recognises repeats."""
+
+    buckets: tuple[Bucket, ...]
+    owner: bytes  # keyed hash of the account name: what `account unlock` clears
+
+
+@unique
+class Reserved(Enum):
+    """What became of a reservation."""
+
+    NEW = "new"  # counted; settle it
+    SHARED = "shared"  # the same string is in flight or due to be asked again: not counted twice
+    REPEATED = "repeated"  # known wrong, asked less than 15 minutes ago
+    THROTTLED = "throttled"
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """A reservation and what became of it, to be settled with the outcome."""
+
+    reservation: Reservation
+    state: Reserved
+
+
+@dataclass(frozen=True, slots=True)
+class Winning:
+    """What a fresh code brings along: the step to consume and the grant that its string may open."""
+
+    device_id: str
+    step: int
+    string: KeyedHash  # of the exact string, under the newest key
+    network: str
+    grant_until: float | None  # None: one session a code
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A granted login, to be committed in one transaction before the leg is dialled or handed on."""
+
+    name: AccountName
+    account_id: str | None  # None: create the account, its first right password has come
+    factor: Factor
+    credential: str
+    device: str
+    revision: int
+    audit: AuditRow  # event LOGIN_GRANTED
+    stake: Stake | None = None  # refunded
+    winning: Winning | None = None
+    permit: str = ""  # id of a single-session permit that this login uses up
+
+
+@unique
+class Lost(Enum):
+    """An entry that did not win."""
+
+    STEP_USED = "step-used"  # and no grant of its exact string
+    ELSEWHERE = "elsewhere"  # the winning string, from another network
+    PERMIT_USED = "permit-used"
+
+
+class Ledger(Protocol):
+    """The records, as a login uses them. Every method may raise StoreUnavailable."""
+
+    async def facts(
+        self, name: AccountName, app_password: Sequence[KeyedHash], string: Sequence[KeyedHash], now: float
+    ) -> Facts:
+        """Read what is known. `app_password` is empty where the string cannot be one."""
+
+    async def reserve(self, reservation: Reservation, now: float) -> Reserved:
+        """Stake one attempt, atomically across processes."""
+
+    async def admit(self, entry: Entry) -> Admission | Lost:
+        """Consume, open, refund and record in one transaction; nothing of it happens where the step is lost,
+        except that a grant of the exact string lets its holder pass as Factor.GRANT."""
+
+    async def refuse(self, audit: AuditRow, stake: Stake | None) -> None:
+        """Record a refusal; the stake stays counted and its mark is set."""
+
+    async def defer(self, audit: AuditRow, stake: Stake | None, permit: Permit | None = None) -> None:
+        """Record a temporary failure; the stake is refunded, a permit may be left behind."""
+
+    async def record(self, audit: AuditRow) -> None:
+        """Record an event by itself."""
+
+    async def revoked_since(self, revision: int, admission: Admission) -> bool:
+        """Has anything that this login stands on been revoked after `revision`?"""
+
+    async def end_grant(self, grant_id: str, audit: AuditRow) -> None:
+        """The store said no to a grant's string: the grant ends, its hash is erased, the refusal is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave for one session by the same string, after a leg failed under `grant_limit = "0"`."""
+
+    account_id: str
+    device_id: str
+    string: KeyedHash
+    network: str
+    until: float
+
+
+def temporary(reason: Reason) -> bool:
+    """Nothing was decided against the credential: it may work later unchanged."""
+    return reason in _TEMPORARY
+
+
+_TEMPORARY = frozenset(
+    {
+        Reason.THROTTLED,
+        Reason.BACKEND_UNAVAILABLE,
+        Reason.BACKEND_REFUSED,
+        Reason.BACKEND_UNSAFE,
+        Reason.RECORDS_UNAVAILABLE,
+        Reason.CLOCK_UNTRUSTED,
+        Reason.SHUTTING_DOWN,
+    }
+)

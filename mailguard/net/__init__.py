@@ -1,0 +1,1 @@
+"""Bytes: listeners, TLS, streams and the relay. Knows no mail."""

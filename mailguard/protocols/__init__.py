@@ -1,0 +1,1 @@
+"""Dialogues before login: bytes in, events out. No I/O."""

@@ -1,0 +1,1 @@
+"""What we say to stores before login."""

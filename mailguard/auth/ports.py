@@ -137,6 +137,7 @@ class Lost(Enum):
     STEP_USED = "step-used"  # and no grant of its exact string
     ELSEWHERE = "elsewhere"  # the winning string, from another network
     PERMIT_USED = "permit-used"
+    REVOKED = "revoked"  # account or credential ended since the facts were read
 
 
 class Ledger(Protocol):

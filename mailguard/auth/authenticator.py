@@ -1,0 +1,281 @@
+"""The order of a login: load facts through ports, check, decide, commit, record (interface.md, *Order of a login*)."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mailguard.auth import credential, throttle, totp
+from mailguard.auth.accounts import AccountName
+from mailguard.auth.attempt import (
+    Admission,
+    Answer,
+    CodeReading,
+    Granted,
+    LoginForm,
+    Proof,
+    Reason,
+    Refused,
+    Step,
+    Verdict,
+)
+from mailguard.auth.decision import Door, decide
+from mailguard.auth.events import Event
+from mailguard.auth.names import NameRefused, canonical
+from mailguard.auth.ports import (
+    AuditRow,
+    Clock,
+    Entry,
+    Facts,
+    Identity,
+    Ledger,
+    Lost,
+    Permit,
+    Reserved,
+    Stake,
+    StoreUnavailable,
+    Winning,
+    temporary,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from mailguard.auth.accounts import Grant, KeyedHash
+    from mailguard.auth.attempt import LoginAttempt, Origin
+    from mailguard.auth.policy import Policies
+    from mailguard.keyring import Keyring
+    from mailguard.secret import Secret
+
+PERMIT_SECONDS = 60.0
+
+_LOST = {
+    Lost.STEP_USED: Reason.CODE_REUSED,
+    Lost.ELSEWHERE: Reason.REPLAY,
+    Lost.PERMIT_USED: Reason.CODE_REUSED,
+    Lost.REVOKED: Reason.REVOKED_IN_FLIGHT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticator:
+    """What every login is decided with. Frozen: a reload of the policy makes a new one."""
+
+    ledger: Ledger
+    clock: Clock
+    keyring: Keyring
+    policies: Policies
+    domain: str  # appended to names without one
+    reserved: Collection[str]  # the store's master names
+
+    def login(self, attempt: LoginAttempt, door: Door, origin: Origin, session: str) -> Login:
+        """One attempt, to be decided."""
+        return Login(self, attempt, door, origin, session)
+
+
+class Login:
+    """One attempt on its way through the decision. Decide once; then report how the leg went."""
+
+    def __init__(self, by: Authenticator, attempt: LoginAttempt, door: Door, origin: Origin, session: str) -> None:
+        self._by = by
+        self._door = door
+        self._origin = origin
+        self._offered = credential.read(attempt.secret)
+        self._typed = attempt.username
+        self._permit: Permit | None = None
+        self._row = AuditRow(
+            event=Event.LOGIN_REFUSED,
+            at=by.clock.now(),
+            origin=origin,
+            protocol=door.protocol,
+            mechanism=attempt.mechanism,
+            session=session,
+        )
+        self.name: AccountName | None = None
+
+    async def decide(self, identity: Identity) -> Admission | Refused:
+        """Run the attempt to its end. Committed and recorded when this returns; never raises for trouble of a store."""
+        try:
+            try:
+                self.name = canonical(self._typed, self._by.domain, self._by.reserved)
+            except NameRefused as refused:
+                return await self._nameless(Refused(Reason.BAD_NAME, str(refused)))
+            self._row = replace(self._row, account=self.name)
+            return await self._named(self.name, identity)
+        except StoreUnavailable as trouble:
+            return Refused(Reason.RECORDS_UNAVAILABLE, str(trouble))
+
+    async def _nameless(self, refused: Refused) -> Refused:
+        """A name that no account can have takes the same way through the throttle as any other."""
+        stake = await self._stake(AccountName(self._typed))
+        return stake if isinstance(stake, Refused) else await self._refuse(refused, stake)
+
+    async def _named(self, name: AccountName, identity: Identity) -> Admission | Refused:
+        by = self._by
+        facts = await by.ledger.facts(
+            name,
+            self._offered.app_password_digests(by.keyring),
+            self._offered.string_digests(by.keyring, name),
+            self._row.at,
+        )
+        if facts.app_password is not None:
+            self._row = replace(self._row, credential=facts.app_password.id)
+            return await self._conclude(name, facts, Proof(app_password=facts.app_password), None)
+        if self._offered.may_hold_code and not by.clock.trusted():
+            # Asked of the string alone, so that the answer tells nothing about the account.
+            return await self._refuse(Refused(Reason.CLOCK_UNTRUSTED), None)
+        if facts.grant is not None:
+            return await self._under_grant(name, facts, facts.grant, identity)
+        stake = await self._stake(name)
+        if isinstance(stake, Refused):
+            return stake
+        reading, step, password = self._read_code(facts)
+        answer = None
+        if facts.account is not None or self._door.creates:
+            answer = await _ask(identity, name, password)
+        return await self._conclude(name, facts, Proof(code=reading, step=step, answer=answer), stake)
+
+    async def _under_grant(
+        self, name: AccountName, facts: Facts, grant: Grant, identity: Identity
+    ) -> Admission | Refused:
+        self._row = replace(self._row, credential=grant.id)
+        if self._door.form is LoginForm.MASTER or grant.network != self._origin.network:
+            return await self._conclude(name, facts, Proof(grant=grant), None)
+        digits = next((d.digits for d in facts.devices if d.id == grant.device_id), totp.USUAL_DIGITS)
+        split = self._offered.split(digits)
+        answer = Answer(Verdict.NO) if split is None else await _ask(identity, name, split[0])
+        proof = Proof(grant=grant, answer=answer)
+        if answer.verdict is Verdict.NO:
+            refused = Refused(Reason.WRONG_PASSWORD, "the store no longer takes the password of this grant")
+            await self._by.ledger.end_grant(grant.id, self._refusal(refused))
+            return refused
+        return await self._conclude(name, facts, proof, None)
+
+    async def _stake(self, name: AccountName) -> Stake | Refused:
+        reservation = throttle.reservation(self._by.keyring, name, self._origin.network, self._offered.string)
+        match await self._by.ledger.reserve(reservation, self._row.at):
+            case Reserved.THROTTLED:
+                return await self._refuse(Refused(Reason.THROTTLED), None)
+            case Reserved.REPEATED:
+                return await self._refuse(Refused(Reason.WRONG_REPEATED), None)
+            case state:
+                return Stake(reservation, state)
+
+    def _read_code(self, facts: Facts) -> tuple[CodeReading, Step | None, Secret]:
+        """Read the end of the string against every authenticator: what it says, and the password that is left."""
+        if not facts.devices:
+            return CodeReading.NONE, None, self._offered.string
+        window = self._by.policies.of(facts.account).window
+        for device in facts.devices:
+            split = self._offered.split(device.digits)
+            step = totp.step_of(device, split[1], self._row.at, window) if split is not None else None
+            if split is not None and step is not None:
+                return CodeReading.RIGHT, Step(device, step), split[0]
+        split = self._offered.split(facts.devices[0].digits)
+        if split is None:
+            return CodeReading.MISSING, None, self._offered.string
+        return CodeReading.WRONG, None, split[0]
+
+    async def _conclude(
+        self, name: AccountName, facts: Facts, proof: Proof, stake: Stake | None
+    ) -> Admission | Refused:
+        policy = self._by.policies.of(facts.account)
+        decision = decide(facts.account, proof, self._door, self._origin, policy=policy, now=self._row.at)
+        if isinstance(decision, Refused):
+            return await self._refuse(decision, stake)
+        entry = self._entry(name, facts, proof, decision, stake)
+        outcome = await self._by.ledger.admit(entry)
+        if isinstance(outcome, Lost):
+            return await self._refuse(Refused(_LOST[outcome]), stake)
+        self._row = replace(self._row, factor=outcome.factor, credential=outcome.credential)
+        self._permit = self._permit_after(outcome, entry, proof)
+        return outcome
+
+    def _entry(self, name: AccountName, facts: Facts, proof: Proof, granted: Granted, stake: Stake | None) -> Entry:
+        credential, device, permit = "", "", ""
+        if proof.app_password is not None:
+            credential = proof.app_password.id
+        elif proof.grant is not None:
+            credential, device = proof.grant.id, proof.grant.device_id
+            permit = proof.grant.id if proof.grant.single else ""
+        elif granted.step is not None:
+            device = granted.step.device.id
+        return Entry(
+            name=name,
+            account_id=facts.account.id if facts.account is not None else None,
+            factor=granted.factor,
+            credential=credential,
+            device=device,
+            revision=facts.revision,
+            audit=replace(self._row, event=Event.LOGIN_GRANTED, factor=granted.factor, credential=credential or device),
+            stake=stake,
+            winning=None if granted.step is None else self._winning(name, facts, granted.step),
+            permit=permit,
+        )
+
+    def _winning(self, name: AccountName, facts: Facts, step: Step) -> Winning:
+        lasts = self._by.policies.of(facts.account).grant_for
+        return Winning(
+            device_id=step.device.id,
+            step=step.step,
+            string=self._string(name),
+            network=self._origin.network,
+            grant_until=None if lasts is None else self._row.at + lasts,
+        )
+
+    def _string(self, name: AccountName) -> KeyedHash:
+        return self._offered.string_digests(self._by.keyring, name)[0]
+
+    def _permit_after(self, outcome: Admission, entry: Entry, proof: Proof) -> Permit | None:
+        """What to leave behind should the leg fail, where a code opens one session only and no grant stays."""
+        if entry.winning is not None and entry.winning.grant_until is None:
+            until = self._row.at + PERMIT_SECONDS
+        elif proof.grant is not None and proof.grant.single:
+            until = proof.grant.until
+        else:
+            return None
+        string = self._string(outcome.name)
+        return Permit(outcome.account_id, outcome.device, string, self._origin.network, until)
+
+    def _refusal(self, refused: Refused) -> AuditRow:
+        event = Event.LOGIN_DEFERRED if temporary(refused.reason) else Event.LOGIN_REFUSED
+        return replace(self._row, event=event, reason=refused.reason, detail=refused.detail)
+
+    async def _refuse(self, refused: Refused, stake: Stake | None) -> Refused:
+        row = self._refusal(refused)
+        if row.event is Event.LOGIN_DEFERRED:
+            await self._by.ledger.defer(row, stake)
+        else:
+            await self._by.ledger.refuse(row, stake)
+        return refused
+
+    async def leg_failed(self, refused: Refused) -> Refused:
+        """The login was granted but the store could not be entered. Nothing is burnt: the same string works again."""
+        try:
+            row = replace(self._refusal(refused), at=self._by.clock.now())
+            await self._by.ledger.defer(row, None, self._permit)
+        except StoreUnavailable as trouble:
+            return Refused(refused.reason, f"{refused.detail}; and {trouble}")
+        return refused
+
+    async def still_stands(self, admission: Admission) -> Refused | None:
+        """Asked once the session is registered: was anything revoked that this login stands on, since its facts?"""
+        try:
+            if not await self._by.ledger.revoked_since(admission.revision, admission):
+                return None
+            refused = Refused(Reason.REVOKED_IN_FLIGHT)
+            await self._by.ledger.record(replace(self._refusal(refused), at=self._by.clock.now()))
+        except StoreUnavailable as trouble:
+            return Refused(Reason.RECORDS_UNAVAILABLE, str(trouble))
+        return refused
+
+
+async def _ask(identity: Identity, name: AccountName, password: Secret) -> Answer:
+    """The one identity question. An empty password is never asked: some directories take it for anonymous."""
+    return await identity.ask(name, password) if password else Answer(Verdict.NO)
+
+
+def new_session_id() -> str:
+    """A session's name in logs, the record and the store's own log (ID `x-session-id`)."""
+    return "mg-" + secrets.token_hex(6)

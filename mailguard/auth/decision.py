@@ -1,0 +1,129 @@
+"""The one decision: facts in, Granted or Refused out. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailguard.auth.attempt import (
+    Answer,
+    CodeReading,
+    Decision,
+    Factor,
+    Granted,
+    LoginForm,
+    MailProtocol,
+    Origin,
+    Proof,
+    Reason,
+    Refused,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from mailguard.auth.accounts import Account, AppPassword, Grant
+    from mailguard.auth.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Through which a login comes, and what the store behind it wants to hear."""
+
+    protocol: MailProtocol
+    form: LoginForm
+    creates: bool  # a name that the identity source vouches for becomes an account
+
+
+def decide(
+    account: Account | None, proof: Proof, door: Door, origin: Origin, *, policy: Policy, now: float
+) -> Decision:
+    """Say whether this login may pass, from facts alone.
+
+    Hashing, the clock and the stores have been asked already: `proof` says what held and holds no secret.
+    Order matters: nothing about the account turns the outcome before a right proof.
+    """
+    if proof.app_password is not None:
+        return _by_app_password(account, proof.app_password, door, origin, now)
+    if proof.grant is not None:
+        return _by_grant(account, proof.grant, proof.answer, door, origin, policy=policy)
+    return _by_password(account, proof, door, policy)
+
+
+def _by_app_password(
+    account: Account | None, credential: AppPassword, door: Door, origin: Origin, now: float
+) -> Decision:
+    if account is None or credential.account_id != account.id:
+        return Refused(Reason.APP_PASSWORD_OF_ANOTHER)
+    if account.suspended:
+        return Refused(Reason.SUSPENDED)
+    if credential.revoked_at is not None:
+        return Refused(Reason.APP_PASSWORD_REVOKED)
+    if lapsed(credential, now):
+        return Refused(Reason.APP_PASSWORD_EXPIRED)
+    if door.protocol not in credential.protocols:
+        return Refused(Reason.APP_PASSWORD_SCOPE, f"not for {door.protocol}")
+    if credential.networks and not any(
+        origin.address.version == network.version and origin.address in network for network in credential.networks
+    ):
+        return Refused(Reason.APP_PASSWORD_SCOPE, f"not from {origin.address}")
+    if door.form is LoginForm.OWN:
+        return Refused(Reason.APP_PASSWORD_NEEDS_VAULT)
+    return Granted(Factor.APP_PASSWORD)
+
+
+def lapsed(credential: AppPassword, now: float) -> bool:
+    """Past its fixed end, or unused for longer than its idle limit (counted from its making before the first use)."""
+    if credential.expires_at is not None and now >= credential.expires_at:
+        return True
+    if credential.idle is None:
+        return False
+    return now >= (credential.last_used_at or credential.created_at) + credential.idle
+
+
+def _by_grant(
+    account: Account | None, grant: Grant, answer: Answer | None, door: Door, origin: Origin, *, policy: Policy
+) -> Decision:
+    if account is None or grant.account_id != account.id:
+        return Refused(Reason.UNKNOWN_ACCOUNT)
+    if account.suspended:
+        return Refused(Reason.SUSPENDED)
+    if grant.network != origin.network:
+        return Refused(Reason.REPLAY)
+    if not policy.codes_in_mail_clients:
+        return Refused(Reason.CODES_NOT_ALLOWED)
+    if door.form is LoginForm.OWN:  # the leg itself must open with the password inside the string
+        if answer is None or answer.verdict is Verdict.NO:
+            return Refused(Reason.WRONG_PASSWORD)
+        if answer.verdict is Verdict.UNAVAILABLE:
+            return Refused(answer.reason, answer.detail)
+    return Granted(Factor.GRANT)
+
+
+def _by_password(account: Account | None, proof: Proof, door: Door, policy: Policy) -> Decision:
+    if proof.answer is None or proof.answer.verdict is Verdict.NO:
+        return Refused(Reason.UNKNOWN_ACCOUNT if account is None else Reason.WRONG_PASSWORD)
+    if proof.answer.verdict is Verdict.UNAVAILABLE:
+        return Refused(proof.answer.reason, proof.answer.detail)
+    if account is None:
+        if not door.creates:
+            return Refused(Reason.UNKNOWN_ACCOUNT)
+        if policy.demands_factor(None):
+            return Refused(Reason.SECOND_FACTOR_REQUIRED)
+        return Granted(Factor.PASSWORD)
+    if account.suspended:
+        return Refused(Reason.SUSPENDED)
+    match proof.code:
+        case CodeReading.MISSING:
+            return Refused(Reason.CODE_MISSING)
+        case CodeReading.WRONG:
+            return Refused(Reason.CODE_WRONG)
+        case CodeReading.RIGHT:
+            if not policy.codes_in_mail_clients:
+                return Refused(Reason.CODES_NOT_ALLOWED)
+            if proof.step is None:
+                return Refused(Reason.CODE_WRONG, "a right code names no step")
+            return Granted(Factor.CODE, proof.step)
+        case CodeReading.NONE:
+            if policy.demands_factor(account):
+                return Refused(Reason.SECOND_FACTOR_REQUIRED)
+            return Granted(Factor.PASSWORD)

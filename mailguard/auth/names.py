@@ -1,0 +1,80 @@
+"""The one form of a login name.
+
+Throttle, factors, backend and audit all use this form and no other: two spellings of one mailbox that were two
+names anywhere would be two allowances of guesses, or a way around the factor. Nothing is stripped silently:
+what a store might rewrite is refused (security.md, promise 8; protocols.md 6, rows 7, 13, 16, 17).
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection
+
+import idna
+from precis_i18n import get_profile
+
+from mailguard.auth.accounts import AccountName
+
+MAX_OCTETS = 254  # of an address (RFC 5321 §4.5.3.1.3, erratum 1690)
+MAX_LOCAL_OCTETS = 64
+
+_LOCAL = re.compile(r"[^\x00-\x20\x7f\"*/\\%@()<>\[\],:;]+")
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_USERNAME = get_profile("UsernameCaseMapped")
+
+
+class NameRefused(Exception):
+    """No account can have this name. The text says why, without echoing the name."""
+
+
+def canonical(typed: str, domain: str, reserved: Collection[str] = ()) -> AccountName:
+    """`local@domain` in lower case, NFKC (RFC 8265 UsernameCaseMapped), the domain in A-labels (RFC 5891).
+
+    `domain` is appended to a name without one; empty: such names are refused. `reserved` holds the store's own
+    master names: whoever could log in as one of them would speak for everybody.
+    Idempotent: canonical(canonical(x)) == canonical(x).
+    """
+    if len(typed) > MAX_OCTETS:
+        raise NameRefused(f"longer than {MAX_OCTETS} characters")
+    folded = unicodedata.normalize("NFKC", typed)
+    local, at, host = folded.partition("@")
+    if "@" in host:
+        raise NameRefused("has more than one @")
+    if not at:
+        if not domain:
+            raise NameRefused("has no domain: write the whole address")
+        host = domain
+    name = AccountName(f"{_local(local)}@{_host(host)}")
+    if len(name.encode()) > MAX_OCTETS:
+        raise NameRefused(f"longer than {MAX_OCTETS} octets")
+    if name in reserved or name.partition("@")[0] in reserved:
+        raise NameRefused("is reserved for the mail store's own use")
+    return name
+
+
+def _local(local: str) -> str:
+    if not _LOCAL.fullmatch(local):
+        raise NameRefused('is empty or holds a space, a control character or one of " * / \\ % ( ) < > [ ] , : ;')
+    if not local.isascii():
+        try:
+            local = _USERNAME.enforce(local)
+        except UnicodeError:
+            raise NameRefused("holds a character that no user name may have (RFC 8265)") from None
+        if not _LOCAL.fullmatch(local):
+            raise NameRefused("turns into a forbidden character when folded")
+    local = local.lower()
+    if len(local.encode()) > MAX_LOCAL_OCTETS:
+        raise NameRefused(f"has more than {MAX_LOCAL_OCTETS} octets before the @")
+    return local
+
+
+def _host(host: str) -> str:
+    if host.isascii():
+        lowered = host.lower()
+    else:
+        try:
+            lowered = idna.encode(host, uts46=True, std3_rules=True).decode()
+        except (idna.IDNAError, UnicodeError):
+            raise NameRefused("has a domain that is no host name") from None
+    if not _DOMAIN.fullmatch(lowered):
+        raise NameRefused("has a domain that is no host name")
+    return lowered

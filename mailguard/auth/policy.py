@@ -1,0 +1,47 @@
+"""What an organisation demands of a login, as plain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+
+from mailguard.auth.accounts import Account
+from mailguard.auth.totp import Window
+
+
+@unique
+class TwoFactor(StrEnum):
+    """How an account without a factor is treated (interface.md, *A factor*). With one it always needs it."""
+
+    OPTIONAL = "optional"
+    ENFORCE = "enforce"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules of one group, or of everybody else. Times in seconds."""
+
+    two_factor: TwoFactor = TwoFactor.OPTIONAL
+    administrators: TwoFactor = TwoFactor.ENFORCE
+    codes_in_mail_clients: bool = True
+    window: Window = Window.PREVIOUS
+    grant_for: float | None = 60.0  # how long the winning string opens further sessions; None: one session a code
+
+    def demands_factor(self, account: Account | None) -> bool:
+        """Whether a bare password is refused on mail. None: an account that would be created by this login."""
+        if account is None:
+            return self.two_factor is TwoFactor.ENFORCE
+        if account.factor_required or self.two_factor is TwoFactor.ENFORCE:
+            return True
+        return account.administrator and self.administrators is TwoFactor.ENFORCE
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The default and the groups that differ from it."""
+
+    default: Policy = field(default_factory=Policy)
+    groups: Mapping[str, Policy] = field(default_factory=dict)
+
+    def of(self, account: Account | None) -> Policy:
+        """The policy that applies to an account, or to one that does not exist yet."""
+        return self.default if account is None else self.groups.get(account.group, self.default)

@@ -1,0 +1,57 @@
+"""How many wrong secrets are too many, and what is counted as one.
+
+A *bucket* is an allowance of distinct wrong secrets. One attempt stakes a place in three of them before anything is
+verified, so that parallel connections cannot guess more than sequential ones:
+
+    pair      account × network   the ordinary guesser, and the phone that kept an old password
+    account   account             many networks guessing at one account (NIST SP 800-63B-4 3.2.2: at most 100 in a row)
+    network   network             one network guessing at many accounts
+
+The same wrong secret counts once a bucket however often it comes: old clients repeat a stale password for ever.
+It is recognised by a *mark*, 24 bits of a keyed hash: enough to tell repeats apart, too few to confirm a guess.
+Valid app passwords and grants never come here.
+"""
+
+from mailguard.auth.accounts import AccountName
+from mailguard.auth.ports import Bucket, Reservation
+from mailguard.keyring import Keyring, Purpose
+from mailguard.secret import Secret
+
+PAIR_LIMIT = 10
+PAIR_WINDOW = 15 * 60.0
+ACCOUNT_LIMIT = 100
+ACCOUNT_WINDOW = 24 * 3600.0
+NETWORK_LIMIT = 200
+NETWORK_WINDOW = 15 * 60.0
+
+KEY_BYTES = 16
+MARK_BYTES = 3
+
+
+def reservation(keyring: Keyring, name: AccountName, network: str, secret: Secret) -> Reservation:
+    """What an attempt at `name` from `network` stakes. Unknown names stake alike, so the throttle is no oracle."""
+    account, where, said = name.encode(), network.encode(), secret.reveal()
+
+    def bucket(parts: tuple[bytes, ...], limit: int, window: float, *, resets: bool) -> Bucket:
+        key = _digest(keyring, Purpose.BUCKET, *parts)[:KEY_BYTES]
+        mark = _digest(keyring, Purpose.MARK, key, account, said)[:MARK_BYTES]
+        return Bucket(key, mark, limit, window, resets)
+
+    return Reservation(
+        owner=owner_key(keyring, name),
+        buckets=(
+            bucket((b"pair", account, where), PAIR_LIMIT, PAIR_WINDOW, resets=True),
+            bucket((b"account", account), ACCOUNT_LIMIT, ACCOUNT_WINDOW, resets=True),
+            bucket((b"network", where), NETWORK_LIMIT, NETWORK_WINDOW, resets=False),
+        ),
+    )
+
+
+def owner_key(keyring: Keyring, name: AccountName) -> bytes:
+    """What `account unlock` finds an account's buckets by."""
+    return _digest(keyring, Purpose.BUCKET, b"owner", name.encode())[:KEY_BYTES]
+
+
+def _digest(keyring: Keyring, purpose: Purpose, *parts: bytes) -> bytes:
+    """A keyed hash over parts that cannot be shifted into one another: each is preceded by its length."""
+    return keyring.digest(purpose, b"".join(len(part).to_bytes(4, "big") + part for part in parts))

@@ -1,0 +1,71 @@
+"""Codes of an authenticator app: code → time step, or None (RFC 6238, by pyotp)."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum, unique
+from typing import Any
+
+import pyotp
+
+from mailguard.auth.accounts import AccountName, TotpDevice
+from mailguard.secret import Secret
+
+_ALGORITHMS: dict[str, Callable[..., Any]] = {
+    "SHA1": hashlib.sha1,
+    "SHA256": hashlib.sha256,
+    "SHA512": hashlib.sha512,
+}
+USUAL_DIGITS = 6
+
+_ASCII_DIGITS = re.compile(r"[0-9]+")
+
+
+@unique
+class Window(StrEnum):
+    """Which steps beside the current one may pass (`code_window`)."""
+
+    NONE = "none"
+    PREVIOUS = "previous"
+    BOTH = "both"
+
+
+_OFFSETS = {Window.NONE: (0,), Window.PREVIOUS: (0, -1), Window.BOTH: (0, -1, 1)}
+
+
+def step_of(device: TotpDevice, code: str, now: float, window: Window) -> int | None:
+    """The step that `code` belongs to, or None. Whether it was used before is the ledger's question.
+
+    pyotp folds full-width digits to ASCII before it compares; they are refused here, since two spellings of one
+    string would be two strings to the throttle and to grants.
+    """
+    if len(code) != device.digits or not _ASCII_DIGITS.fullmatch(code):
+        return None
+    totp = _totp(device)
+    current = int(now) // device.period
+    found = None
+    for offset in _OFFSETS[window]:  # all of them, whichever fits: the time taken does not tell which
+        step = current + offset
+        if totp.verify(code, for_time=datetime.fromtimestamp(step * device.period, UTC)):
+            found = step if found is None else found
+    return found
+
+
+def new_seed() -> Secret:
+    """160 bits from the system's generator, in base32 (RFC 4226 §4, R6)."""
+    return Secret(pyotp.random_base32(32).encode())
+
+
+def provisioning_uri(device: TotpDevice, account: AccountName, issuer: str) -> str:
+    """The `otpauth:` link that an authenticator app scans. It holds the seed: show it once, log it never."""
+    return _totp(device).provisioning_uri(name=account, issuer_name=issuer)
+
+
+def _totp(device: TotpDevice) -> pyotp.TOTP:
+    return pyotp.TOTP(
+        device.seed.reveal().decode(),
+        digits=device.digits,
+        digest=_ALGORITHMS[device.algorithm],
+        interval=device.period,
+    )

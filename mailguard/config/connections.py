@@ -1,0 +1,173 @@
+"""The tables about connections: the guard itself, its doors, and the way to the mail store."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+
+from mailguard.config import kinds
+from mailguard.config.choices import (
+    Door,
+    ForwardClient,
+    Login,
+    MasterForm,
+    Source,
+    TlsMode,
+    TlsVersion,
+    Unknown,
+    Username,
+)
+from mailguard.config.errors import Wrong
+from mailguard.config.key import key
+from mailguard.config.kinds import ADDRESS, HOST, HOSTNAME, LOCAL_IP, NETWORKS, OPTIONAL_PATH, PATH, PORT, Kind
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+
+def _workers(raw: object, folder: Path) -> int:
+    if raw == "auto":
+        return len(os.sched_getaffinity(0))
+    if isinstance(raw, str):
+        raise Wrong(f'must be "auto" or 1..256, not {kinds.shown(raw)}')
+    return kinds.integer(1, 256).read(raw, folder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """The guard itself."""
+
+    hostname: str = key(
+        HOSTNAME, "mail.example.org", "the name that clients connect to and certificates carry", required=True
+    )
+    workers: int = key(Kind(_workers, int), "auto", "processes; auto = one per core")
+    drain: float = key(kinds.duration("0", "1h"), "30s", "how long open sessions may go on after SIGTERM")
+    user: str = key(
+        kinds.text(r"(?:[a-z_][a-z0-9_-]{0,31})?", "a user of this machine or empty"),
+        "",
+        "drop to this user after the ports are bound",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SniCertificate:
+    """One further certificate, for clients that ask for `name`."""
+
+    name: str
+    certificate: Path
+    private_key: Path
+
+
+def _sni(raw: object, folder: Path) -> tuple[SniCertificate, ...]:
+    if not isinstance(raw, list) or not all(
+        isinstance(item, dict) and item.keys() == {"name", "certificate", "private_key"} for item in raw
+    ):
+        raise Wrong("must be a list of { name, certificate, private_key }")
+    return tuple(
+        SniCertificate(
+            name=HOSTNAME.read(item["name"], folder),
+            certificate=PATH.read(item["certificate"], folder),
+            private_key=PATH.read(item["private_key"], folder),
+        )
+        for item in raw
+    )
+
+
+def _sni_raw(value: tuple[SniCertificate, ...]) -> kinds.Raw:
+    return [
+        {"name": item.name, "certificate": str(item.certificate), "private_key": str(item.private_key)}
+        for item in value
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """What clients are shown."""
+
+    certificate: Path = key(PATH, "certs/fullchain.pem", "PEM, with the intermediates")
+    private_key: Path = key(PATH, "certs/privkey.pem", "PEM, readable by mailguard alone")
+    names: tuple[SniCertificate, ...] = key(
+        Kind(_sni, _sni_raw), [], "[{ name, certificate, private_key }] for clients that ask for another name"
+    )
+    minimum: TlsVersion = key(kinds.choice(TlsVersion), "TLSv1.2", "TLSv1.2 | TLSv1.3")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """One door for clients."""
+
+    protocol: Door = key(
+        kinds.choice(Door, later=(Door.POP3, Door.MANAGESIEVE)), "imap", "imap | submission", required=True
+    )
+    address: str = key(ADDRESS, "0.0.0.0:993", "IP address and port; [::]:993 takes IPv4 and IPv6", required=True)
+    tls: TlsMode = key(kinds.choice(TlsMode, never=(TlsMode.NONE,)), "implicit", "implicit | starttls")
+    proxy_from: Networks = key(NETWORKS, [], "networks from which a PROXY header is demanded and believed", built=False)
+    forwarded_from: Networks = key(NETWORKS, [], "webmail hosts whose IMAP ID client address is believed", built=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityBackend:
+    """An IMAP listener of the store that takes users' own passwords and that the relay never uses."""
+
+    host: str = key(HOST, "store.internal", "", required=True)
+    port: int = key(PORT, 993, "", required=True)
+    tls: TlsMode = key(kinds.choice(TlsMode), "implicit", "implicit | starttls | none (loopback and unix sockets only)")
+    ca: Path | None = key(OPTIONAL_PATH, "", "PEM file; empty: the system's roots")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who checks the user's own password."""
+
+    source: Source = key(kinds.choice(Source, later=(Source.LDAP, Source.LOCAL)), "backend", "backend: the mail store")
+    unknown: Unknown = key(
+        kinds.choice(Unknown), "create", "create: an account after the first right password | refuse"
+    )
+    recheck: str = key(
+        kinds.text(".*", "a length of time"), "15m", "is the account still active? (ldap, local)", built=False
+    )
+    questions: str = key(
+        kinds.text(".*", "a count and a length of time"),
+        "4/30m",
+        "refused questions per name, known or not",
+        built=False,
+        waits="refused questions to the store are bounded by the throttle alone",
+    )
+    backend: IdentityBackend | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """The way to the mail store for one protocol: IMAP."""
+
+    host: str = key(HOST, "store.internal", "host, IP address or unix:/path", required=True)
+    port: int = key(PORT, 993, "", required=True)
+    tls: TlsMode = key(kinds.choice(TlsMode), "implicit", "implicit | starttls | none (loopback and unix sockets only)")
+    ca: Path | None = key(OPTIONAL_PATH, "", "PEM file; empty: the system's roots")
+    bind: str = key(LOCAL_IP, "", "local address of connections to the store")
+    login: Login = key(
+        kinds.choice(Login, later=(Login.TOKEN,)), "own", "own: the user's own password | master: one secret of ours"
+    )
+    username: Username = key(kinds.choice(Username), "address", "address | local: the name given to the store")
+    master_user: str = key(kinds.text(r"[!-~]*", "a login name of ASCII without spaces"), "", 'with login = "master"')
+    master_form: MasterForm = key(kinds.choice(MasterForm), "authzid", "authzid | separator (user*master)")
+    master_secret_file: Path | None = key(OPTIONAL_PATH, "", "file with the master's password, mode 0600")
+    forward_client: ForwardClient = key(
+        kinds.choice(ForwardClient, later=(ForwardClient.XCLIENT, ForwardClient.PROXY)),
+        "auto",
+        "auto | id | none: how the store learns the client's address",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionBackend(Backend):
+    """The way to the mail store for submission."""
+
+    port: int = key(PORT, 465, "", required=True)
+    forward_client: ForwardClient = key(
+        kinds.choice(ForwardClient, later=(ForwardClient.XCLIENT, ForwardClient.PROXY), never=(ForwardClient.ID,)),
+        "auto",
+        "auto | none: how the store learns the client's address",
+        waits="the store sees mailguard's address, not the client's",
+    )

@@ -1,0 +1,77 @@
+"""What the keys of the configuration must not say together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from mailguard.config.choices import Login, TlsMode
+from mailguard.config.connections import Backend, IdentityBackend
+from mailguard.config.errors import ConfigError
+from mailguard.config.settings import Settings
+
+
+def contradictions(settings: Settings) -> Iterator[ConfigError]:
+    """Every pair of keys that cannot both be meant."""
+    yield from _listeners(settings)
+    for name, backend in settings.backend.items():
+        yield from _way_to_store(backend, f"backend.{name}")
+        yield from _login(backend, f"backend.{name}")
+    if settings.identity.backend is not None:
+        yield from _way_to_store(settings.identity.backend, "identity.backend")
+    if settings.throttle.unauthenticated_per_network > settings.throttle.unauthenticated:
+        yield ConfigError(
+            "throttle.unauthenticated_per_network",
+            f"is more than throttle.unauthenticated; write at most {settings.throttle.unauthenticated}",
+        )
+
+
+def _listeners(settings: Settings) -> Iterator[ConfigError]:
+    seen: dict[tuple[str, str], str] = {}
+    for number, listen in enumerate(settings.listen, 1):
+        key = f"listen[{number}]"
+        if listen.protocol not in settings.backend:
+            yield ConfigError(
+                f"{key}.protocol", f"leads nowhere; write [backend.{listen.protocol}] or remove this door"
+            )
+        host, _, port = listen.address.rpartition(":")
+        address = str(ip_address(host.strip("[]")))
+        clash = seen.get((address, port)) or (seen.get(("::", port)) if address == "0.0.0.0" else None)  # noqa: S104
+        if address == "::":
+            clash = clash or seen.get(("0.0.0.0", port))  # noqa: S104
+        if clash and port != "0":
+            yield ConfigError(
+                f"{key}.address", f"{listen.address} is taken by {clash} already; write another port or remove one"
+            )
+        seen[address, port] = key
+
+
+def _way_to_store(backend: Backend | IdentityBackend, key: str) -> Iterator[ConfigError]:
+    """Passwords travel this way: in clear only where no network is crossed."""
+    unix = backend.host.startswith("unix:")
+    if backend.tls is TlsMode.NONE and not unix and not _loopback(backend.host):
+        yield ConfigError(
+            f"{key}.tls",
+            f'"none" would send passwords to {backend.host} in clear; write tls = "implicit" or "starttls"',
+        )
+    if unix and backend.tls is not TlsMode.NONE:
+        yield ConfigError(f"{key}.tls", 'a unix socket has no name to verify; write tls = "none"')
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _login(backend: Backend, key: str) -> Iterator[ConfigError]:
+    if backend.login is not Login.MASTER:
+        return
+    if not backend.master_user:
+        yield ConfigError(f"{key}.master_user", 'login = "master" needs it; write the master user of your store')
+    if backend.master_secret_file is None:
+        yield ConfigError(
+            f"{key}.master_secret_file",
+            'login = "master" needs it; write the name of a file (mode 0600) that holds the master\'s password',
+        )

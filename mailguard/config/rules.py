@@ -1,0 +1,102 @@
+"""The tables about who gets in: names, policy, and how guessing is slowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from types import MappingProxyType
+
+from mailguard.config import kinds
+from mailguard.config.choices import CodeWindow, FirstEnrolment, TwoFactor
+from mailguard.config.key import key
+from mailguard.config.kinds import FLAG, OPTIONAL_PATH, Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """The one form of a login name."""
+
+    domain: str = key(
+        kinds.DOMAIN,
+        "",
+        "appended to a login name without one; empty: refuse such names",
+        example="example.org",
+    )
+    aliases: Path | None = key(
+        OPTIONAL_PATH, "", "file: alias account; all aliases share throttle, factor, audit", built=False
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Who gets in by what. `group` holds the policy of each group, every key of it settled."""
+
+    two_factor: TwoFactor = key(
+        kinds.choice(TwoFactor, later=(TwoFactor.OBSERVE, TwoFactor.WARN)),
+        "optional",
+        "optional: no factor, no code | enforce: no factor, no mail",
+    )
+    enforce_from: date | None = key(kinds.DATE, "", "a date; before it enforce acts as warn", built=False)
+    administrators: TwoFactor = key(
+        kinds.choice(TwoFactor, later=(TwoFactor.OBSERVE, TwoFactor.WARN)), "enforce", "the same, for administrators"
+    )
+    first_enrolment: FirstEnrolment = key(
+        kinds.choice(FirstEnrolment),
+        "password",
+        "password | claim: what binds the first authenticator",
+        built=False,
+        waits="there is no portal: an operator enrols authenticators with `mailguard totp enrol`",
+    )
+    codes_in_mail_clients: bool = key(FLAG, True, "password followed by the code, in a mail client's password field")
+    code_window: CodeWindow = key(
+        kinds.choice(CodeWindow), "previous", "none | previous | both: time steps accepted beside the current one"
+    )
+    grant_idle: float = key(
+        kinds.duration("0", "365d"),
+        "1h",
+        "end of a grant without an open session",
+        built=False,
+        waits="a code's string opens further sessions for 60 s only",
+    )
+    grant_limit: float = key(
+        kinds.duration("0", "365d"),
+        "12h",
+        'end of a grant, hard; "0": one login a code',
+        waits='anything but "0" acts as 60 s for further logins by the same string; open sessions stay',
+    )
+    grant_connections: int = key(
+        kinds.integer(1, 1000), 8, "open sessions of one grant", built=False, waits="sessions of a code are not counted"
+    )
+    app_password_limit: int = key(kinds.integer(0, 1000), 20, "app passwords an account may have")
+    app_password_expires: float | None = key(
+        kinds.optional_duration("1m", "3650d"), "", "life of a new app password, such as 365d; empty: no end"
+    )
+    app_password_idle: float | None = key(
+        kinds.optional_duration("1m", "3650d"), "", "unused for so long it lapses; empty: never", built=False
+    )
+    trusted_networks: tuple[object, ...] = key(
+        Kind(lambda raw, _: tuple(raw) if isinstance(raw, list) else (), lambda _: []),
+        [],
+        "[{ network, until }]: bare passwords of accounts without a factor",
+        built=False,
+    )
+    group: Mapping[str, Policy] = field(default_factory=lambda: MappingProxyType({}))
+
+    def of(self, group: str) -> Policy:
+        """The policy for accounts of a group; of an unknown group or none, this one."""
+        return self.group.get(group, self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """How guessing is slowed."""
+
+    failure_delay: float = key(
+        kinds.duration("0", "30s"),
+        "3s",
+        "every refusal leaves so long after the attempt came; more than the store's own",
+    )
+    unauthenticated: int = key(kinds.integer(1, 1_000_000), 4000, "connections before login, overall")
+    unauthenticated_per_network: int = key(kinds.integer(1, 1_000_000), 200, "and per network (IPv4 address, IPv6 /64)")

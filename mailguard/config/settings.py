@@ -1,0 +1,132 @@
+"""The configuration, one frozen dataclass a table. Every key is declared once: kind, default, comment, state.
+
+The reader, its error messages, the example file and `config show` are all made from these declarations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from mailguard.config import kinds
+from mailguard.config.choices import LogFormat
+from mailguard.config.connections import Backend, Identity, Listen, Networks, Server, Tls
+from mailguard.config.key import Key, key, lines_of
+from mailguard.config.kinds import ADDRESS, NETWORKS, PATH
+from mailguard.config.rules import Names, Policy, Throttle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """Where mailguard keeps its own records."""
+
+    url: str = key(kinds.STORE_URL, "sqlite:///mailguard.db", "sqlite:///FILE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """The key file, outside the database."""
+
+    file: Path = key(
+        PATH, "keys.toml", "mode 0600; generations, newest first; best kept away from the database and its backups"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portal:
+    """Where users get help."""
+
+    address: str = key(ADDRESS, "127.0.0.1:8443", "", built=False, waits="there is no portal; nothing listens")
+    public_url: str = key(
+        kinds.WEB_ADDRESS,
+        "",
+        "a page that tells users how to get in, named in refusals; empty: https:// and server.hostname",
+        example="https://mail.example.org",
+    )
+    proxy_from: Networks = key(NETWORKS, [], "forwarders whose X-Forwarded-For is believed", built=False)
+    support: str = key(kinds.ONE_LINE, "", "whom to ask, named in refusals")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """The record."""
+
+    retention: str = key(
+        kinds.text(".*", "a length of time"), "365d", "", built=False, waits="nothing is purged: rows are kept for ever"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notify:
+    """Letters to users."""
+
+    sender: str = key(
+        kinds.text(".*", "an address"),
+        "security@example.org",
+        "",
+        name="from",
+        built=False,
+        waits="no letters are sent",
+    )
+    organisation: str = key(
+        kinds.text(".*", "an address"), "", "address told where an account has no second one", built=False
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observe:
+    """What operators see."""
+
+    metrics: str = key(ADDRESS, "127.0.0.1:9464", "", built=False, waits="no metrics are served; nothing listens")
+    log: LogFormat = key(kinds.choice(LogFormat), "json", "json | text, on standard error")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole file. `backend` and `policy.group` are keyed by name; `file` is where it was read from."""
+
+    server: Server = field(default_factory=Server)
+    tls: Tls = field(default_factory=Tls)
+    listen: tuple[Listen, ...] = ()
+    store: Records = field(default_factory=Records)
+    keys: Keys = field(default_factory=Keys)
+    names: Names = field(default_factory=Names)
+    identity: Identity = field(default_factory=Identity)
+    backend: Mapping[str, Backend] = field(default_factory=lambda: MappingProxyType({}))
+    policy: Policy = field(default_factory=Policy)
+    throttle: Throttle = field(default_factory=Throttle)
+    portal: Portal = field(default_factory=Portal)
+    audit: Audit = field(default_factory=Audit)
+    notify: Notify = field(default_factory=Notify)
+    observe: Observe = field(default_factory=Observe)
+    file: Path = Path("config.toml")
+
+    def lines(self) -> Iterator[tuple[str, str, Key[object]]]:
+        """Every key: full name, value in TOML, declaration."""
+        for prefix, table in self._tables():
+            yield from lines_of(table, prefix)
+
+    def _tables(self) -> Iterator[tuple[str, object]]:
+        yield from (("server", self.server), ("tls", self.tls))
+        yield from ((f"listen[{number}]", listen) for number, listen in enumerate(self.listen, 1))
+        yield from (("store", self.store), ("keys", self.keys), ("names", self.names), ("identity", self.identity))
+        if self.identity.backend is not None:
+            yield "identity.backend", self.identity.backend
+        yield from ((f"backend.{name}", backend) for name, backend in self.backend.items())
+        yield "policy", self.policy
+        yield from ((f"policy.group.{name}", policy) for name, policy in self.policy.group.items())
+        yield from (("throttle", self.throttle), ("portal", self.portal), ("audit", self.audit))
+        yield from (("notify", self.notify), ("observe", self.observe))
+
+    def unacted(self) -> tuple[str, ...]:
+        """What this version accepts and does not act on yet, and what that means. For the start and `check`."""
+        return tuple(
+            f"{name} = {value}: {declared.waits}"
+            for name, value, declared in self.lines()
+            if declared.waits and not name.startswith("policy.group.") and value not in _OFF
+        )
+
+
+_OFF = ('"0"', '"none"')  # to switch off a feature that is not there needs nothing built

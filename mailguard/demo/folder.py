@@ -1,0 +1,157 @@
+"""What an operator would have written: config.toml, keys, certificates and the master secret, in one folder."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import socket
+import ssl
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from mailguard import keyring
+from mailguard.demo.certs import Authority
+from mailguard.secret import Secret
+
+DOMAIN = "demo.example"
+MASTER_NAME = "guard"
+_HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The guard's own doors, implicit TLS and STARTTLS of each protocol."""
+
+    imaps: int = 1993
+    imap: int = 1143
+    submissions: int = 1465
+    submission: int = 1587
+
+    def free(self) -> Ports:
+        """These; in place of one where somebody listens already, a port of the system's choosing."""
+        return Ports(_free(self.imaps), _free(self.imap), _free(self.submissions), _free(self.submission))
+
+
+@dataclass(frozen=True, slots=True)
+class StorePorts:
+    """Where the mail store listens."""
+
+    password: int
+    relay: int
+    submission: int
+
+
+class Folder:
+    """The demo's folder. Made whole at once, but for the configuration, which wants the store's ports."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.configuration = path / "config.toml"
+        self.log = path / "guard.log"
+        authority = Authority(path)
+        self.ca = authority.ca
+        authority.issue("guard")
+        self._store_leaf = authority.issue("store")
+        self.keyring = keyring.create(path / "keys.toml")
+        self.master_secret = Secret(secrets.token_urlsafe(24).encode())
+        secret_file = path / "master.secret"
+        secret_file.touch(0o600)
+        secret_file.write_bytes(self.master_secret.reveal())
+        command = path / "mailguard"
+        command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m mailguard "$@"\n')
+        command.chmod(0o755)
+
+    def store_context(self) -> ssl.SSLContext:
+        """TLS of the mail store."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self._store_leaf.certificate, self._store_leaf.private_key)
+        return context
+
+    def client_context(self) -> ssl.SSLContext:
+        """TLS of a mail client that trusts the demo's authority."""
+        return ssl.create_default_context(cafile=self.ca)
+
+    def configure(self, ports: Ports, store: StorePorts) -> None:
+        """Write config.toml."""
+        self.configuration.write_text(_configuration(ports, store))
+
+
+def _configuration(ports: Ports, store: StorePorts) -> str:
+    doors = (
+        ("imap", ports.imaps, "implicit"),
+        ("imap", ports.imap, "starttls"),
+        ("submission", ports.submissions, "implicit"),
+        ("submission", ports.submission, "starttls"),
+    )
+    listeners = "\n\n".join(
+        f'[[listen]]\nprotocol = "{protocol}"\naddress = "{_HOST}:{port}"\ntls = "{tls}"'
+        for protocol, port, tls in doors
+    )
+    return f"""\
+[server]
+hostname = "localhost"
+workers = 2
+drain = "1s"
+
+[tls]
+certificate = "guard.crt"
+private_key = "guard.key"
+
+{listeners}
+
+[store]
+url = "sqlite:///mailguard.db"
+
+[keys]
+file = "keys.toml"
+
+[names]
+domain = "{DOMAIN}"
+
+[identity]
+source = "backend"
+unknown = "refuse"
+
+[identity.backend]       # a door of the store that takes users' own passwords
+host = "{_HOST}"
+port = {store.password}
+tls = "implicit"
+ca = "ca.pem"
+
+[backend.imap]           # a door of the store that takes the master identity alone
+host = "{_HOST}"
+port = {store.relay}
+tls = "implicit"
+ca = "ca.pem"
+login = "master"
+master_user = "{MASTER_NAME}"
+master_secret_file = "master.secret"
+
+[backend.submission]
+host = "{_HOST}"
+port = {store.submission}
+tls = "starttls"
+ca = "ca.pem"
+login = "master"
+master_user = "{MASTER_NAME}"
+master_secret_file = "master.secret"
+
+[policy]
+two_factor = "enforce"
+
+[observe]
+log = "text"
+"""
+
+
+def _free(port: int) -> int:
+    for wanted in (port, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((_HOST, wanted))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError(f"no port is free on {_HOST}")

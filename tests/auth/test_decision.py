@@ -1,0 +1,244 @@
+"""decide() over every combination of facts: it never grants without a proof, and says the right reason."""
+
+from dataclasses import replace
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailguard.auth.accounts import Account, AccountName, AppPassword, Grant, TotpDevice
+from mailguard.auth.attempt import (
+    Answer,
+    CodeReading,
+    Decision,
+    Factor,
+    Granted,
+    LoginForm,
+    MailProtocol,
+    Origin,
+    Proof,
+    Reason,
+    Refused,
+    Step,
+    Verdict,
+)
+from mailguard.auth.decision import Door, decide, lapsed
+from mailguard.auth.policy import Policies, Policy, TwoFactor
+from mailguard.secret import Secret
+
+NOW = 1_000_000.0
+ANN = Account("a1", AccountName("ann@example.org"))
+HERE, THERE = Origin.of("192.0.2.1", 50111), Origin.of("198.51.100.7", 4000)
+DOOR = Door(MailProtocol.IMAP, LoginForm.MASTER, creates=True)
+OWN = Door(MailProtocol.IMAP, LoginForm.OWN, creates=True)
+PHONE = AppPassword("p1", "a1", "phone", frozenset(MailProtocol), created_at=NOW - 100)
+GRANT = Grant("g1", "a1", "d1", HERE.network, NOW - 10, NOW + 50)
+STEP = Step(TotpDevice("d1", "a1", "app", Secret(b"")), 33)
+YES, NO = Answer(Verdict.YES), Answer(Verdict.NO)
+DOWN = Answer(Verdict.UNAVAILABLE, Reason.BACKEND_UNAVAILABLE, "connection refused")
+
+
+def decided(
+    proof: Proof,
+    *,
+    account: Account | None = ANN,
+    door: Door = DOOR,
+    origin: Origin = HERE,
+    policy: Policy = Policy(),  # noqa: B008
+    now: float = NOW,
+) -> Decision:
+    return decide(account, proof, door, origin, policy=policy, now=now)
+
+
+@pytest.mark.parametrize(
+    ("credential", "account", "door", "reason"),
+    [
+        pytest.param(PHONE, ANN, DOOR, None, id="passes"),
+        pytest.param(PHONE, None, DOOR, Reason.APP_PASSWORD_OF_ANOTHER, id="no such account"),
+        pytest.param(replace(PHONE, account_id="b"), ANN, DOOR, Reason.APP_PASSWORD_OF_ANOTHER, id="another's"),
+        pytest.param(PHONE, replace(ANN, suspended=True), DOOR, Reason.SUSPENDED, id="suspended"),
+        pytest.param(replace(PHONE, revoked_at=NOW - 1), ANN, DOOR, Reason.APP_PASSWORD_REVOKED, id="revoked"),
+        pytest.param(replace(PHONE, expires_at=NOW), ANN, DOOR, Reason.APP_PASSWORD_EXPIRED, id="expired"),
+        pytest.param(replace(PHONE, idle=100.0), ANN, DOOR, Reason.APP_PASSWORD_EXPIRED, id="never used"),
+        pytest.param(
+            replace(PHONE, protocols=frozenset({MailProtocol.SUBMISSION})),
+            ANN, DOOR, Reason.APP_PASSWORD_SCOPE, id="protocol",
+        ),
+        pytest.param(
+            replace(PHONE, networks=(ip_network("198.51.100.0/24"), ip_network("2001:db8::/32"))),
+            ANN, DOOR, Reason.APP_PASSWORD_SCOPE, id="network",
+        ),
+        pytest.param(replace(PHONE, networks=(ip_network("192.0.2.0/24"),)), ANN, DOOR, None, id="its network"),
+        pytest.param(PHONE, ANN, OWN, Reason.APP_PASSWORD_NEEDS_VAULT, id="own"),
+    ],
+)  # fmt: skip
+def test_an_app_password(credential: AppPassword, account: Account | None, door: Door, reason: Reason | None) -> None:
+    decision = decided(Proof(app_password=credential), account=account, door=door)
+    if reason is None:
+        assert decision == Granted(Factor.APP_PASSWORD)
+    else:
+        assert isinstance(decision, Refused)
+        assert decision.reason is reason
+
+
+def test_an_idle_app_password_lapses_from_its_last_use() -> None:
+    assert not lapsed(replace(PHONE, idle=100.0, last_used_at=NOW - 99), NOW)
+    assert lapsed(replace(PHONE, idle=100.0, last_used_at=NOW - 100), NOW)
+    assert not lapsed(PHONE, NOW + 1e9)
+
+
+@pytest.mark.parametrize(
+    ("decision", "outcome"),
+    [
+        pytest.param(decided(Proof(grant=GRANT)), Granted(Factor.GRANT), id="passes"),
+        pytest.param(decided(Proof(grant=GRANT), origin=THERE), Reason.REPLAY, id="from elsewhere"),
+        pytest.param(decided(Proof(grant=GRANT), account=None), Reason.UNKNOWN_ACCOUNT, id="nobody's"),
+        pytest.param(
+            decided(Proof(grant=replace(GRANT, account_id="b"))), Reason.UNKNOWN_ACCOUNT, id="another account's"
+        ),
+        pytest.param(
+            decided(Proof(grant=GRANT), account=replace(ANN, suspended=True)), Reason.SUSPENDED, id="suspended"
+        ),
+        pytest.param(
+            decided(Proof(grant=GRANT), policy=Policy(codes_in_mail_clients=False)), Reason.CODES_NOT_ALLOWED, id="off"
+        ),
+        pytest.param(decided(Proof(grant=GRANT, answer=YES), door=OWN), Granted(Factor.GRANT), id="own, leg open"),
+        pytest.param(decided(Proof(grant=GRANT, answer=NO), door=OWN), Reason.WRONG_PASSWORD, id="own, store says no"),
+        pytest.param(decided(Proof(grant=GRANT), door=OWN), Reason.WRONG_PASSWORD, id="own, not asked"),
+        pytest.param(decided(Proof(grant=GRANT, answer=DOWN), door=OWN), Reason.BACKEND_UNAVAILABLE, id="own, down"),
+    ],
+)
+def test_a_grant(decision: Decision, outcome: Granted | Reason) -> None:
+    assert (decision.reason if isinstance(decision, Refused) else decision) == outcome
+
+
+ENFORCE = Policy(two_factor=TwoFactor.ENFORCE)
+CODE = Proof(code=CodeReading.RIGHT, step=STEP, answer=YES)
+
+
+@pytest.mark.parametrize(
+    ("decision", "outcome"),
+    [
+        pytest.param(decided(Proof(answer=YES)), Granted(Factor.PASSWORD), id="optional, bare password"),
+        pytest.param(decided(Proof(answer=NO)), Reason.WRONG_PASSWORD, id="wrong password"),
+        pytest.param(decided(Proof()), Reason.WRONG_PASSWORD, id="not asked"),
+        pytest.param(decided(Proof(answer=DOWN)), Reason.BACKEND_UNAVAILABLE, id="source down"),
+        pytest.param(decided(Proof(answer=YES), account=None), Granted(Factor.PASSWORD), id="new account"),
+        pytest.param(decided(Proof(answer=NO), account=None), Reason.UNKNOWN_ACCOUNT, id="unknown"),
+        pytest.param(
+            decided(Proof(answer=YES), account=None, door=replace(DOOR, creates=False)),
+            Reason.UNKNOWN_ACCOUNT, id="unknown names refused",
+        ),
+        pytest.param(
+            decided(Proof(answer=YES), account=None, policy=ENFORCE), Reason.SECOND_FACTOR_REQUIRED, id="new, enforced"
+        ),
+        pytest.param(decided(Proof(answer=YES), policy=ENFORCE), Reason.SECOND_FACTOR_REQUIRED, id="enforced"),
+        pytest.param(
+            decided(Proof(answer=YES), account=replace(ANN, administrator=True)),
+            Reason.SECOND_FACTOR_REQUIRED, id="administrator",
+        ),
+        pytest.param(
+            decided(
+                Proof(answer=YES), account=replace(ANN, administrator=True),
+                policy=Policy(administrators=TwoFactor.OPTIONAL),
+            ),
+            Granted(Factor.PASSWORD), id="administrator, optional",
+        ),
+        pytest.param(
+            decided(Proof(answer=YES), account=replace(ANN, factor_required=True)),
+            Reason.SECOND_FACTOR_REQUIRED, id="after a reset",
+        ),
+        pytest.param(
+            decided(Proof(code=CodeReading.MISSING, answer=YES)), Reason.CODE_MISSING, id="factor, bare password"
+        ),
+        pytest.param(decided(Proof(code=CodeReading.WRONG, answer=YES)), Reason.CODE_WRONG, id="wrong code"),
+        pytest.param(
+            decided(Proof(code=CodeReading.RIGHT, step=STEP, answer=NO)), Reason.WRONG_PASSWORD, id="code, no password"
+        ),
+        pytest.param(decided(CODE), Granted(Factor.CODE, STEP), id="password and code"),
+        pytest.param(decided(CODE, policy=ENFORCE), Granted(Factor.CODE, STEP), id="enforced, password and code"),
+        pytest.param(decided(replace(CODE, step=None)), Reason.CODE_WRONG, id="a code without a step"),
+        pytest.param(
+            decided(CODE, policy=Policy(codes_in_mail_clients=False)), Reason.CODES_NOT_ALLOWED, id="codes off"
+        ),
+        pytest.param(decided(CODE, account=replace(ANN, suspended=True)), Reason.SUSPENDED, id="suspended"),
+    ],
+)  # fmt: skip
+def test_a_password(decision: Decision, outcome: Granted | Reason) -> None:
+    assert (decision.reason if isinstance(decision, Refused) else decision) == outcome
+
+
+def test_a_policy_belongs_to_a_group() -> None:
+    policies = Policies(Policy(), {"doctors": ENFORCE})
+    assert policies.of(replace(ANN, group="doctors")) is ENFORCE
+    assert policies.of(replace(ANN, group="others")) == policies.of(None) == Policy()
+
+
+accounts = st.none() | st.builds(
+    replace, st.just(ANN), suspended=st.booleans(), administrator=st.booleans(), factor_required=st.booleans()
+)
+app_passwords = st.none() | st.builds(
+    replace,
+    st.just(PHONE),
+    account_id=st.sampled_from(["a1", "b1"]),
+    protocols=st.sets(st.sampled_from(MailProtocol)).map(frozenset),
+    expires_at=st.sampled_from([None, NOW - 1, NOW + 1]),
+    revoked_at=st.sampled_from([None, NOW - 1]),
+)
+grants = st.none() | st.builds(
+    replace,
+    st.just(GRANT),
+    account_id=st.sampled_from(["a1", "b1"]),
+    network=st.sampled_from([HERE.network, THERE.network]),
+)
+proofs = st.builds(
+    Proof,
+    app_password=app_passwords,
+    grant=grants,
+    code=st.sampled_from(CodeReading),
+    step=st.sampled_from([None, STEP]),
+    answer=st.sampled_from([None, YES, NO, DOWN]),
+)
+policies = st.builds(
+    Policy,
+    two_factor=st.sampled_from(TwoFactor),
+    administrators=st.sampled_from(TwoFactor),
+    codes_in_mail_clients=st.booleans(),
+)
+doors = st.builds(Door, st.sampled_from(MailProtocol), st.sampled_from(LoginForm), st.booleans())
+
+
+@given(accounts, proofs, doors, policies)
+def test_nobody_passes_without_a_proof(account: Account | None, proof: Proof, door: Door, policy: Policy) -> None:
+    decision = decide(account, proof, door, HERE, policy=policy, now=NOW)
+    if isinstance(decision, Refused):
+        return
+    assert account is None or not account.suspended
+    match decision.factor:
+        case Factor.APP_PASSWORD:
+            assert account is not None
+            assert proof.app_password is not None
+            assert proof.app_password.account_id == account.id
+            assert proof.app_password.revoked_at is None
+            assert door.protocol in proof.app_password.protocols
+        case Factor.GRANT:
+            assert account is not None
+            assert proof.grant is not None
+            assert (proof.grant.account_id, proof.grant.network) == (account.id, HERE.network)
+            assert door.form is LoginForm.MASTER or proof.answer is YES
+        case Factor.CODE:
+            assert (proof.code, proof.answer) == (CodeReading.RIGHT, YES)
+            assert decision.step is not None
+        case Factor.PASSWORD:
+            assert proof.answer is YES
+            assert proof.code is CodeReading.NONE or account is None
+            assert not policy.demands_factor(account)
+            assert account is not None or door.creates
+
+
+def test_an_address_has_one_network() -> None:
+    assert Origin.of("::ffff:192.0.2.1", 1) == Origin.of("192.0.2.1", 1)
+    assert Origin.of("192.0.2.1", 1).network == "192.0.2.1/32"
+    assert Origin.of("2001:db8:1:2:3::4", 1).network == "2001:db8:1:2::/64"
+    assert Origin.of("fe80::1%eth0", 1).network == "fe80::/64"

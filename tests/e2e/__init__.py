@@ -1,0 +1,1 @@
+"""Real daemons, real clients, the real command line."""

@@ -52,6 +52,7 @@ myhostname = store.example.org
 mydestination =
 virtual_mailbox_domains = example.org
 virtual_transport = lmtp:unix:{lmtp}
+default_transport = error:no letter leaves this machine
 lmtp_destination_concurrency_limit = 20
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4

@@ -1,0 +1,64 @@
+# The face of the working copy. Each target does all its own set-up on a fresh Debian or Ubuntu machine.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Wheels only: a source distribution would download its build tools, which no hash guards.
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+LOCKED := $(PIP) install --require-hashes --only-binary :all:
+COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock"
+
+# What the end-to-end tests drive.
+DAEMONS := dovecot-imapd dovecot-lmtpd postfix isync msmtp curl openssl
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo check test wheel lock system-packages
+
+help:  ## these words
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+install: $(VENV)/.run  ## .venv/ with mailguard in it
+
+demo: $(VENV)/.demo  ## the guard before an embedded mail store (DEMO_FOR=20s ends by itself)
+	@$(BIN)/mailguard demo
+
+check: $(VENV)/.dev  ## format, lint, types, layers, example configuration, tree
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m mailguard.config.example --check config.toml
+	$(BIN)/python -m pytest -q tests/repository/test_tree.py
+
+test: $(VENV)/.dev system-packages  ## every test, real Dovecot and Postfix included, and the coverage gates
+	@rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest $(PYTEST)
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --fail-under=90
+	$(BIN)/coverage report --skip-covered --fail-under=100 --include='mailguard/auth/*,mailguard/protocols/*'
+
+wheel: $(VENV)/.run  ## dist/mailguard-*.whl
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+
+lock: $(VENV)/.made  ## requirements/*.lock from pyproject.toml (UPGRADE=1 takes the newest)
+	$(BIN)/python -m venv $(VENV)/lock
+	$(VENV)/lock/bin/python -m pip --quiet --disable-pip-version-check install 'uv>=0.13,<0.14'
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --all-extras --group dev --group build pyproject.toml -o requirements/dev.lock
+	$(COMPILE) --constraint requirements/dev.lock --extra demo --group build pyproject.toml -o requirements/demo.lock
+	$(COMPILE) --constraint requirements/dev.lock --group build pyproject.toml -o requirements/run.lock
+
+system-packages:  ## the daemons and mail programs of the tests, by apt
+	@scripts/system-packages $(DAEMONS) || echo "make: the tests that need these are skipped" >&2
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "mailguard needs Python 3.11 or later. Name one: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/system-packages python3-venv
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run $(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: requirements/%.lock pyproject.toml | $(VENV)/.made
+	$(LOCKED) --requirement $<
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,1 @@
+"""The repository itself: what is in the tree and what a build makes of it."""

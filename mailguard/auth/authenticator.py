@@ -22,7 +22,7 @@ from mailguard.auth.attempt import (
 )
 from mailguard.auth.decision import Door, decide
 from mailguard.auth.events import Event
-from mailguard.auth.names import NameRefused, canonical
+from mailguard.auth.names import NameRefused
 from mailguard.auth.ports import (
     AuditRow,
     Clock,
@@ -40,10 +40,9 @@ from mailguard.auth.ports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from mailguard.auth.accounts import Grant, KeyedHash
     from mailguard.auth.attempt import LoginAttempt, Origin
+    from mailguard.auth.names import Naming
     from mailguard.auth.policy import Policies
     from mailguard.keyring import Keyring
     from mailguard.secret import Secret
@@ -66,8 +65,7 @@ class Authenticator:
     clock: Clock
     keyring: Keyring
     policies: Policies
-    domain: str  # appended to names without one
-    reserved: Collection[str]  # the store's master names
+    naming: Naming
 
     def login(self, attempt: LoginAttempt, door: Door, origin: Origin, session: str) -> Login:
         """One attempt, to be decided."""
@@ -98,7 +96,7 @@ class Login:
         """Run the attempt to its end. Committed and recorded when this returns; never raises for trouble of a store."""
         try:
             try:
-                self.name = canonical(self._typed, self._by.domain, self._by.reserved)
+                self.name = self._by.naming.canonical(self._typed)
             except NameRefused as refused:
                 return await self._nameless(Refused(Reason.BAD_NAME, str(refused)))
             self._row = replace(self._row, account=self.name)
@@ -250,8 +248,8 @@ class Login:
             await self._by.ledger.refuse(row, stake)
         return refused
 
-    async def leg_failed(self, refused: Refused) -> Refused:
-        """The login was granted but the store could not be entered. Nothing is burnt: the same string works again."""
+    async def defer(self, refused: Refused) -> Refused:
+        """The store cannot be entered, or not now. Nothing is burnt: the same string works again."""
         try:
             row = replace(self._refusal(refused), at=self._by.clock.now())
             await self._by.ledger.defer(row, None, self._permit)

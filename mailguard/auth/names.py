@@ -8,6 +8,7 @@ what a store might rewrite is refused (security.md, promise 8; protocols.md 6, r
 import re
 import unicodedata
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import idna
 from precis_i18n import get_profile
@@ -24,6 +25,26 @@ _USERNAME = get_profile("UsernameCaseMapped")
 
 class NameRefused(Exception):
     """No account can have this name. The text says why, without echoing the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What an organisation's configuration says about names.
+
+    `sole`: names of another domain are refused. Where the store hears only the part before the @, `ann@elsewhere`
+    would open the mailbox of `ann@example.org` past the factor of that account.
+    """
+
+    domain: str = ""
+    reserved: frozenset[str] = frozenset()
+    sole: bool = False
+
+    def canonical(self, typed: str) -> AccountName:
+        """The one form of a name; NameRefused where no account can have it."""
+        name = canonical(typed, self.domain, self.reserved)
+        if self.sole and name.partition("@")[2] != _host(self.domain):
+            raise NameRefused(f"has another domain than {self.domain}: the mail store is not told the domain")
+        return name
 
 
 def canonical(typed: str, domain: str, reserved: Collection[str] = ()) -> AccountName:

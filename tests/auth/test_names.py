@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailguard.auth.names import NameRefused, canonical
+from mailguard.auth.names import NameRefused, Naming, canonical
 
 RESERVED = frozenset({"mailguard", "gate@example.org"})
 
@@ -88,3 +88,11 @@ def test_canonical_is_idempotent_and_folds_its_own_spellings(typed: str) -> None
     assert canonical(unicodedata.normalize("NFD", name), "example.org", RESERVED) == name
     assert name.partition("@")[0] not in RESERVED
     assert not set(name) & set('*/\\% \r\n\0"')
+
+
+def test_a_store_that_is_not_told_the_domain_knows_one_domain() -> None:
+    naming = Naming("Example.org", RESERVED, sole=True)
+    assert naming.canonical("ALICE") == naming.canonical("alice@example.ORG") == "alice@example.org"
+    with pytest.raises(NameRefused, match="another domain"):
+        naming.canonical("alice@elsewhere.example")
+    assert Naming("example.org", RESERVED).canonical("alice@elsewhere.example") == "alice@elsewhere.example"

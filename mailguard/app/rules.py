@@ -1,0 +1,101 @@
+"""Settings → what a reload replaces as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailguard.auth.attempt import MailProtocol
+from mailguard.auth.authenticator import Authenticator
+from mailguard.auth.names import Naming
+from mailguard.auth.policy import Policies, Policy, TwoFactor
+from mailguard.auth.totp import Window
+from mailguard.backends.target import Target, identity_target, target
+from mailguard.config import Unknown, Username
+from mailguard.net.tls import SniName, server_context
+from mailguard.protocols.codes import Say
+from mailguard.proxy.house import Rules
+
+if TYPE_CHECKING:
+    import ssl
+
+    from mailguard import config
+    from mailguard.auth.ports import Clock, Ledger
+    from mailguard.config import Settings
+    from mailguard.keyring import Keyring
+
+GRANT_SECONDS = 60.0  # longer grants need their idle clock and connection cap, which come later
+
+# Registered for IMAP (RFC 7301 registry); submission has none. A mismatch is not rejected by Python's ssl, but
+# offering the id lets clients that insist on one through (ALPACA).
+_ALPN = {MailProtocol.IMAP: ("imap",), MailProtocol.SUBMISSION: ()}
+
+
+def rules_of(settings: Settings, ledger: Ledger, clock: Clock, keyring: Keyring) -> Rules:
+    """Everything that turns on the configuration. Raises ConfigError, TlsError for what cannot be read."""
+    return Rules(
+        authenticator=Authenticator(ledger, clock, keyring, policies_of(settings.policy), naming_of(settings)),
+        targets=targets_of(settings),
+        identity=identity_of(settings),
+        creates=settings.identity.unknown is Unknown.CREATE,
+        failure_delay=settings.throttle.failure_delay,
+        say=Say(settings.portal.public_url or f"https://{settings.server.hostname}", settings.portal.support),
+        hostname=settings.server.hostname,
+        tls={protocol: tls_of(settings, protocol) for protocol in MailProtocol},
+    )
+
+
+def targets_of(settings: Settings) -> dict[MailProtocol, Target]:
+    """The way to the store for each protocol that has one."""
+    hostname = settings.server.hostname
+    return {
+        protocol: target(protocol, settings.backend[protocol], hostname=hostname)
+        for protocol in MailProtocol
+        if protocol in settings.backend
+    }
+
+
+def identity_of(settings: Settings) -> Target | None:
+    """The listener that is asked about users' own passwords under a master login, if there is one of its own."""
+    asked = settings.identity.backend
+    if asked is None:
+        return None
+    imap = settings.backend.get(MailProtocol.IMAP)
+    username = imap.username if imap is not None else Username.ADDRESS
+    return identity_target(asked, username, hostname=settings.server.hostname)
+
+
+def naming_of(settings: Settings) -> Naming:
+    """What names may be: the store's masters are nobody's, and a store that hears no domain has one domain."""
+    masters = (backend.master_user.casefold() for backend in settings.backend.values())
+    return Naming(
+        domain=settings.names.domain,
+        reserved=frozenset(master for master in masters if master),
+        sole=any(backend.username is Username.LOCAL for backend in settings.backend.values()),
+    )
+
+
+def policies_of(policy: config.Policy) -> Policies:
+    """The default policy and those of groups."""
+    return Policies(_policy(policy), {name: _policy(group) for name, group in policy.group.items()})
+
+
+def _policy(policy: config.Policy) -> Policy:
+    return Policy(
+        two_factor=TwoFactor(policy.two_factor),
+        administrators=TwoFactor(policy.administrators),
+        codes_in_mail_clients=policy.codes_in_mail_clients,
+        window=Window(policy.code_window),
+        grant_for=min(policy.grant_limit, GRANT_SECONDS) or None,
+    )
+
+
+def tls_of(settings: Settings, protocol: MailProtocol) -> ssl.SSLContext:
+    """What clients of a protocol shake hands with."""
+    tls = settings.tls
+    return server_context(
+        tls.certificate,
+        tls.private_key,
+        minimum=tls.minimum,
+        alpn=_ALPN[protocol],
+        names=[SniName(name.name, name.certificate, name.private_key) for name in tls.names],
+    )

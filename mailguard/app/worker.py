@@ -1,0 +1,296 @@
+"""One worker: start and stop order. Everything is made here, after the fork, and handed to whoever needs it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mailguard import config, keyring
+from mailguard.app.clock import SystemClock
+from mailguard.app.rules import rules_of
+from mailguard.auth.attempt import MailProtocol, Origin
+from mailguard.auth.ports import StoreUnavailable
+from mailguard.config import ConfigError, Listen, Settings, TlsMode
+from mailguard.jobs.every import every
+from mailguard.jobs.probes import LOOK_SECONDS, ProbeJob
+from mailguard.jobs.revocations import POLL_SECONDS, RevocationPoll
+from mailguard.keyring import KeysError
+from mailguard.net.listener import Listener, Lobby
+from mailguard.net.stream import accept
+from mailguard.net.tasks import Tasks
+from mailguard.net.tls import TlsError
+from mailguard.proxy import line_front, smtp_front
+from mailguard.proxy.house import AlertMemory, House, Mirror
+from mailguard.proxy.registry import Registry
+from mailguard.proxy.session import Session
+from mailguard.proxy.smtp_front import SubmissionPort
+from mailguard.store.store import SchemaError, Store
+
+if TYPE_CHECKING:
+    from mailguard.net.listener import Ticket
+
+log = logging.getLogger("mailguard.worker")
+
+EXIT_REFUSED, EXIT_UNAVAILABLE = 1, 3
+
+FIXED = ("server", "listen", "store", "keys")
+"""What is bound, forked and opened at the start: a reload leaves it as it is."""
+
+FLUSH_SECONDS = 0.2
+PURGE_SECONDS = 600.0
+FIRST_PROBE_SECONDS = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A listening socket and what is spoken behind it."""
+
+    listen: Listen
+    sock: socket.socket
+
+
+def reloaded(old: Settings, new: Settings) -> Settings:
+    """The new settings as far as a running process can take them over."""
+    return replace(new, **{name: getattr(old, name) for name in FIXED})
+
+
+def preflight(settings: Settings) -> int:
+    """Open everything once before the first worker is started, so that a mistake is said once; the exit code."""
+    return _explained(partial(_run, _open_and_close(settings)))
+
+
+def run(settings: Settings, doors: Sequence[Door], *, ready: int, lifeline: int) -> int:
+    """Serve until SIGTERM, or until the supervisor is gone; the exit code. `ready` gets one byte when all is up."""
+
+    async def main() -> int:
+        worker = await Worker.start(settings, doors)
+        os.write(ready, b".")
+        await worker.serve(lifeline)
+        return 0
+
+    return _explained(partial(_run, main()))
+
+
+def _run(main: Coroutine[None, None, int]) -> int:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Prefer uvloop where it is installed: a tenth of the memory for an idle TLS connection."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _explained(work: Callable[[], int]) -> int:
+    try:
+        return work()
+    except (ConfigError, TlsError) as error:
+        log.error("cannot start", extra={"detail": str(error)})
+        return EXIT_REFUSED
+    except (KeysError, StoreUnavailable, SchemaError) as error:
+        log.error("cannot start", extra={"detail": str(error)})
+        return EXIT_UNAVAILABLE
+
+
+async def _open_and_close(settings: Settings) -> int:
+    ring = keyring.load(settings.keys.file)
+    store = await Store.open(settings.store.url, ring, now=time.time)
+    try:
+        rules_of(settings, store.ledger, SystemClock(await store.audit.newest()), ring)
+        await store.sessions.sweep(())  # of a run that was killed
+    finally:
+        await store.close()
+    return 0
+
+
+class Worker:
+    """The parts of one process, in the order in which they stop."""
+
+    def __init__(
+        self, settings: Settings, doors: Sequence[Door], store: Store, house: House, clock: SystemClock
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._house = house
+        self._clock = clock
+        self._ring = house.rules.authenticator.keyring
+        self._jobs = Tasks()
+        self._connections = Tasks()
+        self._listeners = [
+            Listener(
+                door.sock, self._server(door.listen), self._connections, f"{door.listen.protocol} {door.listen.address}"
+            )
+            for door in doors
+        ]
+
+    @classmethod
+    async def start(cls, settings: Settings, doors: Sequence[Door]) -> Worker:
+        """Bring everything up: records, rules, jobs, and the doors last. A store that is down does not hold it up."""
+        ring = keyring.load(settings.keys.file)
+        store = await Store.open(settings.store.url, ring, now=time.time)
+        clock = SystemClock(await store.audit.newest())
+        loop = asyncio.get_running_loop()
+        rules = rules_of(settings, store.ledger, clock, ring)
+        house = House(
+            rules=rules,
+            registry=Registry(os.getpid(), clock.now),
+            tasks=Tasks(),
+            lobby=Lobby(settings.throttle.unauthenticated, settings.throttle.unauthenticated_per_network),
+            now=loop.time,
+            mirrors={protocol: Mirror(loop.time) for protocol in rules.targets},
+            alerts=AlertMemory(loop.time),
+        )
+        worker = cls(settings, doors, store, house, clock)
+        await worker._begin()
+        return worker
+
+    async def _begin(self) -> None:
+        store, registry = self._store, self._house.registry
+        await store.sessions.sweep({row.pid for row in await store.sessions.list() if _alive(row.pid)})
+        poll = RevocationPoll(store.revocations, registry.apply, seen=await store.revocations.newest())
+        self._repeat(POLL_SECONDS, poll.look, "revocations")
+        self._repeat(FLUSH_SECONDS, partial(registry.flush, store.sessions), "session list")
+        self._repeat(PURGE_SECONDS, partial(store.purge), "purge")
+        probes = [self._probe_job(protocol) for protocol in self._house.mirrors]
+        await asyncio.gather(*(self._first_look(probe) for probe in probes))
+        for probe in probes:
+            self._repeat(LOOK_SECONDS, probe.look, "probe")
+        for listener in self._listeners:
+            listener.start()
+
+    def _repeat(self, seconds: float, work: Callable[[], Awaitable[None]], name: str) -> None:
+        self._jobs.spawn(every(seconds, work, name=name), name=name)
+
+    def _probe_job(self, protocol: MailProtocol) -> ProbeJob:
+        house = self._house
+        return ProbeJob(lambda: house.rules.targets[protocol], house.mirrors[protocol], self._store.probes, time.time)
+
+    async def _first_look(self, probe: ProbeJob) -> None:
+        """So that the first client hears the whole EHLO list; a store that hangs holds the start up no longer."""
+        with contextlib.suppress(TimeoutError, StoreUnavailable):
+            async with asyncio.timeout(FIRST_PROBE_SECONDS):
+                await probe.look()
+
+    def _server(self, listen: Listen) -> Callable[[socket.socket, tuple[str, int]], Awaitable[None]]:
+        protocol = MailProtocol(listen.protocol)
+        starttls = listen.tls is TlsMode.STARTTLS
+
+        async def serve(sock: socket.socket, peer: tuple[str, int]) -> None:
+            origin = Origin.of(*peer)
+            task = asyncio.current_task()
+            assert task is not None
+            ticket = self._house.lobby.enter(origin.network, task.cancel)
+            try:
+                session = Session(self._house, protocol, origin)
+                match protocol:
+                    case MailProtocol.IMAP:
+                        await self._imap(sock, session, ticket, starttls=starttls)
+                    case MailProtocol.SUBMISSION:
+                        await self._submission(sock, session, ticket, starttls=starttls)
+            finally:
+                ticket.leave()
+
+        return serve
+
+    async def _imap(self, sock: socket.socket, session: Session, ticket: Ticket, *, starttls: bool) -> None:
+        house = self._house
+        try:
+            stream = await accept(sock, context=None if starttls else house.rules.tls[MailProtocol.IMAP])
+        except OSError as error:  # ssl.SSLError is one
+            log.debug("no TLS", extra={"session": session.id, "detail": str(error)})
+            return
+        await line_front.serve_imap(house, stream, session, ticket, starttls=starttls)
+
+    async def _submission(self, sock: socket.socket, session: Session, ticket: Ticket, *, starttls: bool) -> None:
+        house = self._house
+        port = SubmissionPort(
+            hostname=house.rules.hostname,
+            say=house.rules.say,
+            keywords=partial(ehlo_lines, house),
+            context=house.rules.tls[MailProtocol.SUBMISSION],
+            starttls=starttls,
+        )
+        await smtp_front.serve(sock, session, port, admitted=ticket.leave)
+
+    async def serve(self, lifeline: int) -> None:
+        """Until told to stop; then drain."""
+        loop = asyncio.get_running_loop()
+        stop, hurry = asyncio.Event(), asyncio.Event()
+
+        def told() -> None:
+            (hurry if stop.is_set() else stop).set()
+
+        def orphaned() -> None:
+            loop.remove_reader(lifeline)
+            stop.set()
+
+        loop.add_signal_handler(signal.SIGTERM, told)
+        loop.add_signal_handler(signal.SIGINT, told)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_reader(lifeline, orphaned)
+        await stop.wait()
+        await self.stop(hurry)
+
+    async def stop(self, hurry: asyncio.Event | None = None) -> None:
+        """Accept nobody new, let sessions end by themselves until the drain is over, then end them."""
+        self._house.closing = True
+        for listener in self._listeners:
+            await listener.stop()
+        await self._drained(hurry or asyncio.Event())
+        self._house.registry.end_all("shutdown")
+        await self._house.tasks.close()
+        await self._connections.close()
+        await self._jobs.close()
+        try:
+            await self._house.registry.flush(self._store.sessions)
+        except StoreUnavailable as trouble:
+            log.error("ends of sessions could not be recorded", extra={"detail": str(trouble)})
+        await self._store.close()
+
+    async def _drained(self, hurry: asyncio.Event) -> None:
+        waiting = Tasks()
+        quiet = waiting.spawn(self._connections.idle(), name="drain")
+        hurried = waiting.spawn(hurry.wait(), name="hurry")
+        await asyncio.wait({quiet, hurried}, timeout=self._settings.server.drain, return_when=asyncio.FIRST_COMPLETED)
+        await waiting.close()
+
+    def _reload(self) -> None:
+        try:
+            settings = reloaded(self._settings, config.load(self._settings.file))
+            self._house.rules = rules_of(settings, self._store.ledger, self._clock, self._ring)
+        except (ConfigError, TlsError) as error:
+            log.error("reload refused, the old configuration stays", extra={"detail": str(error)})
+            return
+        self._settings = settings
+        log.info("reloaded")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def ehlo_lines(house: House) -> tuple[bytes, ...] | None:
+    """What the submission store was last seen to offer; None where it is down or was never seen."""
+    mirror = house.mirrors[MailProtocol.SUBMISSION]
+    if house.closing or mirror.down or mirror.offered is None:
+        return None
+    return tuple(sorted(line.encode() for line in mirror.offered))

@@ -1,0 +1,119 @@
+"""What all sessions of one process share."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from mailguard.auth.attempt import MailProtocol
+from mailguard.backends.health import Health
+
+if TYPE_CHECKING:
+    import ssl
+
+    from mailguard.auth.authenticator import Authenticator
+    from mailguard.backends.failure import BackendFailure
+    from mailguard.backends.target import Target
+    from mailguard.net.listener import Lobby
+    from mailguard.net.tasks import Tasks
+    from mailguard.protocols.codes import Say
+    from mailguard.proxy.registry import Registry
+
+ALERT_PAUSE = 15 * 60.0
+ALERT_MEMORY = 10_000
+PRE_LOGIN_SECONDS = 60.0
+
+
+class Now(Protocol):
+    """A reading of the monotonic clock, in seconds."""
+
+    def __call__(self) -> float:
+        """Seconds since some moment."""
+
+
+class AlertMemory:
+    """Who was shown the help text lately: at most once a name and network in 15 minutes, known or not.
+
+    Clients pop it up; old ones retry every few minutes for ever.
+    """
+
+    def __init__(self, now: Now) -> None:
+        self._now = now
+        self._shown: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def due(self, name: str, network: str) -> bool:
+        """Whether to show it now; a yes counts as shown."""
+        key, now = (name, network), self._now()
+        last = self._shown.get(key)
+        if last is not None and now - last < ALERT_PAUSE:
+            return False
+        self._shown[key] = now
+        self._shown.move_to_end(key)
+        if len(self._shown) > ALERT_MEMORY:
+            self._shown.popitem(last=False)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a reload replaces as a whole: every login and every new connection reads it anew."""
+
+    authenticator: Authenticator
+    targets: Mapping[MailProtocol, Target]
+    identity: Target | None  # the listener that is asked about passwords under a master login
+    creates: bool
+    failure_delay: float
+    say: Say
+    hostname: str
+    tls: Mapping[MailProtocol, ssl.SSLContext]
+
+
+class Mirror:
+    """What a store was last seen to offer, and whether it can be reached: fronts promise no more than that."""
+
+    def __init__(self, now: Now) -> None:
+        self._now = now
+        self._health = Health()
+        self._offered: frozenset[str] | None = None
+        self.troubled = True  # until it was seen well
+
+    @property
+    def offered(self) -> frozenset[str] | None:
+        """The capabilities or EHLO lines of the last good probe; None before the first."""
+        return self._offered
+
+    @property
+    def down(self) -> bool:
+        """Turn clients away at the greeting?"""
+        return self._health.down(self._now())
+
+    def offers(self, capabilities: frozenset[str]) -> None:
+        """It was seen to offer these."""
+        self._offered = capabilities
+        self.worked()
+
+    def worked(self) -> None:
+        """A leg got through."""
+        self._health.worked()
+        self.troubled = False
+
+    def failed(self, failure: BackendFailure) -> None:
+        """A leg or a probe failed for a reason that is the store's."""
+        self._health.failed(failure.kind, self._now())
+        self.troubled = True
+
+
+@dataclass(slots=True)
+class House:
+    """The services of one process. `rules` is swapped by a reload; the rest lives as long as the process."""
+
+    rules: Rules
+    registry: Registry
+    tasks: Tasks
+    lobby: Lobby
+    now: Now
+    mirrors: Mapping[MailProtocol, Mirror]
+    alerts: AlertMemory
+    closing: bool = field(default=False)  # draining: nobody new gets in

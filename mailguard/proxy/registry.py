@@ -1,0 +1,152 @@
+"""The live sessions of this process: listed, named, ended from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailguard.auth.attempt import Factor
+from mailguard.auth.events import Event
+from mailguard.auth.ports import AuditRow, StoreUnavailable
+from mailguard.store.revocations import Kind
+from mailguard.store.sessions import SessionRow
+
+if TYPE_CHECKING:
+    from mailguard.auth.attempt import Admission, MailProtocol, Origin
+    from mailguard.net.relay import RelayEnd
+    from mailguard.store.revocations import Revocation
+    from mailguard.store.sessions import Sessions
+
+
+_BY_GRANT = frozenset({Factor.CODE, Factor.GRANT})
+
+
+@dataclass(slots=True)
+class Live:
+    """One admitted session. `abort` cuts its sockets at once, whatever stage it is in."""
+
+    id: str
+    admission: Admission
+    protocol: MailProtocol
+    origin: Origin
+    started_at: float
+    abort: Callable[[], None]
+    client: str = ""
+    ended: str = ""  # why it was ended from outside
+
+    def end(self, why: str) -> None:
+        """End it now. Never by a write: that would land in the middle of a literal."""
+        if not self.ended:
+            self.ended = why
+            self.abort()
+
+
+class Registry:
+    """Sessions by id. Registering comes before the last look at the revocations, so none can slip between."""
+
+    def __init__(self, pid: int, now: Callable[[], float]) -> None:
+        self._pid = pid
+        self._now = now
+        self._live: dict[str, Live] = {}
+        self._opened: list[SessionRow] = []
+        self._named: dict[str, str] = {}
+        self._ended: list[tuple[str, AuditRow]] = []
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def register(self, live: Live) -> None:
+        """Add a session; from here on it can be ended from outside."""
+        self._live[live.id] = live
+        admission = live.admission
+        self._opened.append(
+            SessionRow(
+                id=live.id,
+                account=admission.name,
+                protocol=live.protocol,
+                address=str(live.origin.address),
+                port=live.origin.port,
+                pid=self._pid,
+                factor=admission.factor,
+                credential=admission.credential,
+                device=admission.device,
+                grant=admission.credential if admission.factor in _BY_GRANT else "",
+                client=live.client,
+                started_at=live.started_at,
+            )
+        )
+
+    def name(self, session: str, client: str) -> None:
+        """The client has said what it is."""
+        live = self._live.get(session)
+        if live is not None and client:
+            live.client = client
+            self._named[session] = client
+
+    def closed(self, live: Live, why: str, end: RelayEnd | None) -> None:
+        """A session is over, by itself or by `end`."""
+        if self._live.pop(live.id, None) is None:
+            return
+        seconds = max(0, round(self._now() - live.started_at))
+        counts = f", {end.to_store} octets to the store, {end.to_client} to the client" if end is not None else ""
+        row = AuditRow(
+            event=Event.SESSION_ENDED,
+            at=self._now(),
+            account=live.admission.name,
+            origin=live.origin,
+            protocol=live.protocol,
+            factor=live.admission.factor,
+            credential=live.admission.credential,
+            session=live.id,
+            reason=live.ended or why,
+            client=live.client,
+            detail=f"after {seconds} s{counts}",
+        )
+        self._ended.append((live.id, row))
+
+    def apply(self, revocations: Iterable[Revocation]) -> int:
+        """End every session that stands on something revoked; how many."""
+        fallen = [live for r in revocations for live in self._live.values() if not live.ended and _stands_on(live, r)]
+        for live in fallen:
+            live.end("revoked")
+        return len(fallen)
+
+    def end_all(self, why: str) -> None:
+        """End what is left, at the end of a drain."""
+        for live in list(self._live.values()):
+            live.end(why)
+
+    async def flush(self, sessions: Sessions) -> None:
+        """Write what the shared list does not know yet. StoreUnavailable: what could not be written waits."""
+        opened, self._opened = self._opened, []
+        try:
+            await sessions.opened(opened)
+        except StoreUnavailable:
+            self._opened = opened + self._opened
+            raise
+        while self._named:
+            session, client = next(iter(self._named.items()))
+            await sessions.named(session, client)
+            self._named.pop(session, None)
+        ended, self._ended = self._ended, []
+        try:
+            await sessions.ended(ended)
+        except StoreUnavailable:
+            self._ended = ended + self._ended
+            raise
+
+
+def _stands_on(live: Live, revocation: Revocation) -> bool:
+    admission = live.admission
+    match revocation.kind:
+        case Kind.ALL:
+            return True
+        case Kind.SESSION:
+            return revocation.target == live.id
+        case Kind.ACCOUNT:
+            return revocation.target == admission.account_id
+        case Kind.APP_PASSWORD | Kind.EXPIRY | Kind.GRANT:
+            return revocation.target == admission.credential
+        case Kind.DEVICE:
+            return revocation.target == admission.device

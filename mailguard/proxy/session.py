@@ -1,0 +1,225 @@
+"""One client, from accept to close: the story on one screen.
+
+    dialogue → decision → dial → register → compare → relay
+
+The front speaks the protocol and asks `login` for each credential; what comes back is a leg to the store, logged in
+and not yet read from, or a refusal that has been recorded and has waited out its delay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from mailguard.auth.attempt import Admission, Answer, LoginForm, MailProtocol, Reason, Refused, Verdict
+from mailguard.auth.authenticator import new_session_id
+from mailguard.auth.decision import Door
+from mailguard.backends import dial, identity
+from mailguard.backends.failure import BackendFailure, FailureKind
+from mailguard.backends.login import master, own
+from mailguard.backends.target import Caller
+from mailguard.net.relay import Relay
+from mailguard.protocols.server.id_tap import IdTap
+from mailguard.proxy.registry import Live
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailguard.auth.accounts import AccountName
+    from mailguard.auth.attempt import LoginAttempt, Origin
+    from mailguard.auth.authenticator import Login
+    from mailguard.backends.leg import Leg
+    from mailguard.backends.login import Credential
+    from mailguard.backends.target import Target
+    from mailguard.proxy.house import House
+    from mailguard.secret import Secret
+
+log = logging.getLogger("mailguard.session")
+
+_REASONS = {FailureKind.REFUSED: Reason.BACKEND_REFUSED, FailureKind.UNSAFE: Reason.BACKEND_UNSAFE}
+
+
+class Session:
+    """One connection's way through the house."""
+
+    def __init__(self, house: House, protocol: MailProtocol, origin: Origin) -> None:
+        self.id = new_session_id()
+        self.origin = origin
+        self.client = ""
+        self._house = house
+        self._protocol = protocol
+        self._target = house.rules.targets[protocol]
+        self._live: Live | None = None
+
+    async def login(self, attempt: LoginAttempt, helo: str = "") -> Leg | Refused:
+        """Decide one attempt and open its leg. Never raises for trouble of a store.
+
+        It runs to its end even if the client leaves meanwhile: a guess is counted whether or not its answer is awaited.
+        """
+        running = self._house.tasks.spawn(self._attempt(attempt, helo), name=f"login {self.id}")
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            running.add_done_callback(self._nobody_waits)
+            raise
+
+    def _nobody_waits(self, running: asyncio.Task[Leg | Refused]) -> None:
+        if not running.cancelled() and running.exception() is None and not isinstance(running.result(), Refused):
+            self.done("client-left")
+
+    async def _attempt(self, attempt: LoginAttempt, helo: str) -> Leg | Refused:
+        house, rules = self._house, self._house.rules
+        arrived = house.now()
+        door = Door(self._protocol, self._target.form, rules.creates)
+        login = rules.authenticator.login(attempt, door, self.origin, self.id)
+        caller = Caller(self.origin, self.id, helo)
+        asked = self._identity(caller)
+        if house.closing:
+            return await login.defer(Refused(Reason.SHUTTING_DOWN))
+        outcome = await login.decide(asked)
+        if isinstance(outcome, Admission):
+            outcome = await self._enter(login, outcome, asked, caller)
+        if isinstance(outcome, Refused):
+            asked.abandon()
+            log.info(
+                "login refused",
+                extra={"session": self.id, "account": login.name or "", "reason": outcome.reason.value,
+                       "detail": outcome.detail, "address": str(self.origin.address), "protocol": self._protocol.value},
+            )  # fmt: skip
+            await asyncio.sleep(max(0.0, arrived + rules.failure_delay - house.now()))
+            self._refused_name = login.name or attempt.username
+        return outcome
+
+    def alert_due(self) -> bool:
+        """Whether the refusal just given should come with the help text that clients pop up."""
+        return self._house.alerts.due(self._refused_name, self.origin.network)
+
+    async def _enter(self, login: Login, admission: Admission, asked: _Asked, caller: Caller) -> Leg | Refused:
+        """Dial and log in, unless the identity question has done so; register; only then look for revocations."""
+        try:
+            leg = asked.leg or await self._house_leg(admission.name, caller)
+        except BackendFailure as failure:
+            return await login.defer(Refused(_REASONS.get(failure.kind, Reason.BACKEND_UNAVAILABLE), failure.text))
+        asked.leg = leg
+        live = Live(
+            id=self.id,
+            admission=admission,
+            protocol=self._protocol,
+            origin=self.origin,
+            started_at=self._house.rules.authenticator.clock.now(),
+            abort=leg.abort,
+            client=self.client,
+        )
+        self._house.registry.register(live)
+        self._live = live
+        fallen = await login.still_stands(admission)
+        if fallen is None and live.ended:
+            fallen = Refused(Reason.REVOKED_IN_FLIGHT)
+        if fallen is not None:
+            self.done("revoked")
+            return fallen
+        return leg
+
+    async def _house_leg(self, name: AccountName, caller: Caller) -> Leg:
+        return await _opened(self._house, self._target, master(self._target, name), caller)
+
+    def _identity(self, caller: Caller) -> _Asked:
+        if self._target.form is LoginForm.OWN:
+            return _OwnLeg(self._house, self._target, caller)
+        asked = self._house.rules.identity or self._house.rules.targets[MailProtocol.IMAP]
+        return _OtherListener(asked, caller)
+
+    async def relay(self, client: asyncio.Transport, leftover: bytes, leg: Leg) -> None:
+        """Join the two sockets until either ends or the session is ended from outside."""
+        live = self._live
+        assert live is not None
+        store, first = leg.detach()
+        tap = self._tap() if self._protocol is MailProtocol.IMAP and not live.client else None
+        relay = Relay(client, store, to_store=leftover, to_client=first, tap=tap)
+        live.abort = relay.abort
+        end = None
+        try:
+            if live.ended:
+                relay.abort()
+            end = await relay.run()
+        finally:
+            self._live = None
+            self._house.registry.closed(live, end.why.value if end is not None else "lost", end)
+
+    def _tap(self) -> Callable[[bytes], bool]:
+        tap = IdTap()
+
+        def read_along(data: bytes) -> bool:
+            done = tap.feed(data)
+            if done:
+                self._house.registry.name(self.id, tap.client_name)
+            return done
+
+        return read_along
+
+    def done(self, why: str) -> None:
+        """The connection ends without a relay: let go of whatever was opened for it."""
+        live, self._live = self._live, None
+        if live is not None:
+            live.abort()
+            self._house.registry.closed(live, why, None)
+
+
+class _Asked:
+    """An identity question, and the leg that its answer may have opened."""
+
+    def __init__(self) -> None:
+        self.leg: Leg | None = None
+
+    async def ask(self, name: AccountName, password: Secret) -> Answer:
+        """Is this the user's password?"""
+        raise NotImplementedError
+
+    def abandon(self) -> None:
+        """The login is refused: close the leg if there is one."""
+        if self.leg is not None:
+            self.leg.abort()
+
+
+class _OwnLeg(_Asked):
+    """Login `own`: the question *is* the session's own leg, kept and handed on."""
+
+    def __init__(self, house: House, target: Target, caller: Caller) -> None:
+        super().__init__()
+        self._house, self._target, self._caller = house, target, caller
+
+    async def ask(self, name: AccountName, password: Secret) -> Answer:
+        """Open the leg with this password."""
+        try:
+            credential = own(self._target, name, password)
+            self.leg = await _opened(self._house, self._target, credential, self._caller)
+        except BackendFailure as failure:
+            return identity.answer(failure)
+        return Answer(Verdict.YES)
+
+
+class _OtherListener(_Asked):
+    """Login `master`: a listener of the store that takes users' own passwords is asked and left."""
+
+    def __init__(self, target: Target, caller: Caller) -> None:
+        super().__init__()
+        self._target, self._caller = target, caller
+
+    async def ask(self, name: AccountName, password: Secret) -> Answer:
+        """Log in there with this password, and out again."""
+        return await identity.ask(self._target, name, password, self._caller)
+
+
+async def _opened(house: House, target: Target, credential: Credential, caller: Caller) -> Leg:
+    """Open a leg, and let the fronts know how the store fares."""
+    mirror = house.mirrors[target.protocol]
+    told = mirror.offered if target.protocol is MailProtocol.SUBMISSION else None
+    try:
+        leg = await dial.open_leg(target, credential, caller, announced=told or frozenset())
+    except BackendFailure as failure:
+        if failure.kind is not FailureKind.REFUSED:
+            mirror.failed(failure)
+        raise
+    mirror.worked()
+    return leg

@@ -1,0 +1,127 @@
+"""Accounts: made, changed, suspended, removed. What a change ends, it ends in the same transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, delete, insert, select
+
+from mailguard.auth.accounts import Account
+from mailguard.auth.events import Event
+from mailguard.store import grants, revocations, rows
+from mailguard.store.errors import ChangeRefused
+from mailguard.store.ids import new_id
+from mailguard.store.revocations import Kind
+from mailguard.store.schema import accounts
+from mailguard.store.schema import grants as grant_table
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from mailguard.auth.accounts import AccountName
+    from mailguard.store.administration import Administration
+
+_ADD = insert(accounts)
+_LIST = select(accounts).order_by(accounts.c.name)
+_REMOVE = delete(accounts).where(accounts.c.id == bindparam("gone"))
+
+
+class Accounts:
+    """The accounts, as an administrator sees them."""
+
+    def __init__(self, administration: Administration) -> None:
+        self._by = administration
+
+    async def add(self, name: AccountName, *, actor: str, group: str = "", administrator: bool = False) -> Account:
+        """A new account; ChangeRefused where there is one of that name."""
+
+        def work(connection: Connection) -> Account:
+            if self._by.find(connection, name) is not None:
+                raise ChangeRefused(f"there is an account {name} already: see `mailguard account show {name}`")
+            account = Account(new_id(), name, group=group, administrator=administrator, created_at=self._by.now())
+            connection.execute(_ADD, rows.account_values(self._by.seal, account))
+            self._by.record(connection, Event.ACCOUNT_ADDED, name, actor, detail=_standing(account))
+            return account
+
+        return await self._by.database.write(work)
+
+    async def get(self, name: AccountName) -> Account | None:
+        """The account of this name."""
+        return await self._by.database.read(lambda connection: self._by.find(connection, name))
+
+    async def list(self) -> tuple[Account, ...]:
+        """All accounts by name."""
+        found = await self._by.database.read(lambda connection: connection.execute(_LIST).mappings().all())
+        return tuple(rows.account_of(self._by.seal, row).value for row in found)
+
+    async def change(
+        self, name: AccountName, *, actor: str, group: str | None = None, administrator: bool | None = None
+    ) -> Account:
+        """Another group, another standing; None leaves it as it is."""
+
+        def work(connection: Connection) -> Account:
+            old = self._by.demand(connection, name)
+            new = replace(
+                old,
+                group=old.group if group is None else group,
+                administrator=old.administrator if administrator is None else administrator,
+            )
+            self._by.rewrite(connection, new)
+            detail = f"{_standing(old)} -> {_standing(new)}"
+            self._by.record(connection, Event.ACCOUNT_CHANGED, name, actor, detail=detail)
+            return new
+
+        return await self._by.database.write(work)
+
+    async def suspend(self, name: AccountName, *, actor: str) -> None:
+        """Nobody gets in by this account, whatever they hold; all its sessions and grants end."""
+
+        def work(connection: Connection) -> None:
+            account = self._by.demand(connection, name)
+            self._by.rewrite(connection, replace(account, suspended=True))
+            end_everything(connection, account.id, self._by.now())
+            self._by.record(connection, Event.ACCOUNT_SUSPENDED, name, actor)
+
+        await self._by.database.write(work)
+
+    async def resume(self, name: AccountName, *, actor: str) -> None:
+        """Undo a suspension. Credentials are as they were; grants stay ended."""
+
+        def work(connection: Connection) -> None:
+            account = self._by.demand(connection, name)
+            self._by.rewrite(connection, replace(account, suspended=False))
+            self._by.unlock(connection, name)
+            self._by.record(connection, Event.ACCOUNT_RESUMED, name, actor)
+
+        await self._by.database.write(work)
+
+    async def unlock(self, name: AccountName, *, actor: str) -> None:
+        """Forget the wrong secrets tried at this name, an account's or not."""
+
+        def work(connection: Connection) -> None:
+            self._by.unlock(connection, name)
+            self._by.record(connection, Event.ACCOUNT_UNLOCKED, name, actor)
+
+        await self._by.database.write(work)
+
+    async def remove(self, name: AccountName, *, actor: str) -> None:
+        """Delete the account with its credentials; all its sessions end. The record keeps its rows."""
+
+        def work(connection: Connection) -> None:
+            account = self._by.demand(connection, name)
+            end_everything(connection, account.id, self._by.now())
+            connection.execute(_REMOVE, {"gone": account.id})
+            self._by.record(connection, Event.ACCOUNT_REMOVED, name, actor, detail=f"account {account.id}")
+
+        await self._by.database.write(work)
+
+
+def end_everything(connection: Connection, account_id: str, now: float) -> None:
+    """End an account's grants and all its sessions."""
+    grants.end(connection, grant_table.c.account_id == account_id, now)
+    revocations.revoke(connection, Kind.ACCOUNT, account_id, now)
+
+
+def _standing(account: Account) -> str:
+    return f"group={account.group or '-'} administrator={'yes' if account.administrator else 'no'}"

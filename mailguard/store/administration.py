@@ -1,0 +1,70 @@
+"""What every administrative change shares: it finds its account, it is recorded, and it tells what it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, select, update
+
+from mailguard.auth.ports import AuditRow
+from mailguard.auth.throttle import owner_key
+from mailguard.store import audit, rows, throttle
+from mailguard.store.errors import ChangeRefused
+from mailguard.store.schema import accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from mailguard.auth.accounts import Account, AccountName
+    from mailguard.auth.events import Event
+    from mailguard.store.engine import Database
+    from mailguard.store.seal import Seal
+
+_BY_NAME = select(accounts).where(accounts.c.name == bindparam("wanted"))
+_REWRITE = update(accounts).where(accounts.c.id == bindparam("changed"))
+
+
+@dataclass(frozen=True, slots=True)
+class Administration:
+    """The database, the keys and the clock, as the nouns of administration use them."""
+
+    database: Database
+    seal: Seal
+    now: Callable[[], float]
+
+    def find(self, connection: Connection, name: AccountName) -> Account | None:
+        """The account of this name."""
+        row = connection.execute(_BY_NAME, {"wanted": name}).mappings().first()
+        return None if row is None else rows.account_of(self.seal, row).value
+
+    def demand(self, connection: Connection, name: AccountName) -> Account:
+        """The account of this name; ChangeRefused where there is none."""
+        account = self.find(connection, name)
+        if account is None:
+            raise ChangeRefused(f"there is no account {name}: see `mailguard account list`")
+        return account
+
+    def rewrite(self, connection: Connection, account: Account) -> None:
+        """Put an account's row in place of the one it has."""
+        connection.execute(_REWRITE, {"changed": account.id, **rows.account_values(self.seal, account)})
+
+    def record(
+        self,
+        connection: Connection,
+        event: Event,
+        name: AccountName,
+        actor: str,
+        *,
+        credential: str = "",
+        detail: str = "",
+    ) -> None:
+        """The audit row of a change."""
+        row = AuditRow(event, self.now(), account=name, actor=actor, credential=credential, detail=detail)
+        audit.append(connection, row)
+
+    def unlock(self, connection: Connection, name: AccountName) -> None:
+        """Forget wrong secrets of this name: after a change of what is right, a mark would refuse the right one."""
+        throttle.unlock(connection, owner_key(self.seal.keyring, name))

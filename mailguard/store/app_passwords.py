@@ -1,0 +1,134 @@
+"""App passwords: issued, revoked, expired. Only their keyed hash is kept, under a MAC with all that they may do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, exists, func, insert, select, update
+
+from mailguard.auth.events import Event
+from mailguard.store import revocations, rows
+from mailguard.store.errors import ChangeRefused
+from mailguard.store.revocations import Kind
+from mailguard.store.schema import app_passwords
+from mailguard.store.schema import revocations as revocation_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, RowMapping
+
+    from mailguard.auth.accounts import Account, AccountName, AppPassword, KeyedHash
+    from mailguard.store.administration import Administration
+
+_c = app_passwords.c
+_ISSUE = insert(app_passwords)
+_OF_ACCOUNT = select(app_passwords).where(_c.account_id == bindparam("account")).order_by(_c.created_at, _c.id)
+_USABLE = select(func.count()).where(
+    _c.account_id == bindparam("account"),
+    _c.revoked_at.is_(None),
+    _c.expires_at.is_(None) | (_c.expires_at > bindparam("now")),
+)
+_REVOKE = update(app_passwords).where(_c.id == bindparam("revoked"))
+_TOLD = exists().where(revocation_table.c.kind == Kind.EXPIRY.value, revocation_table.c.target == _c.id)
+_RAN_OUT = select(_c.id).where(
+    _c.revoked_at.is_(None), _c.expires_at <= bindparam("now"), _c.expires_at > bindparam("since"), ~_TOLD
+)
+
+
+class AppPasswords:
+    """The app passwords, as their owner and an administrator see them."""
+
+    def __init__(self, administration: Administration) -> None:
+        self._by = administration
+
+    async def issue(
+        self, name: AccountName, app_password: AppPassword, digest: KeyedHash, *, actor: str, limit: int | None = None
+    ) -> None:
+        """Keep a new app password of `name`, whose `account_id` it carries. ChangeRefused beyond `limit` usable."""
+
+        def work(connection: Connection) -> None:
+            account = self._by.demand(connection, name)
+            if account.id != app_password.account_id:
+                raise ChangeRefused(f"{name} was removed and added again meanwhile: issue the app password again")
+            usable = connection.execute(_USABLE, {"account": account.id, "now": self._by.now()}).scalar_one()
+            if limit is not None and usable >= limit:
+                raise ChangeRefused(f"{name} has {usable} app passwords, the most that policy allows: revoke one first")
+            connection.execute(_ISSUE, rows.app_password_values(self._by.seal, app_password, digest))
+            self._by.record(
+                connection,
+                Event.APP_PASSWORD_ISSUED,
+                name,
+                actor,
+                credential=app_password.id,
+                detail=f"{app_password.label} for {', '.join(sorted(app_password.protocols))}",
+            )
+
+        await self._by.database.write(work)
+
+    async def list(self, name: AccountName) -> tuple[AppPassword, ...]:
+        """An account's app passwords, revoked and expired ones too, oldest first."""
+
+        def work(connection: Connection) -> tuple[AppPassword, ...]:
+            found = _rows_of(connection, self._by.demand(connection, name))
+            return tuple(rows.app_password_of(self._by.seal, row).value for row in found)
+
+        return await self._by.database.read(work)
+
+    async def revoke(self, name: AccountName, app_password_id: str, *, actor: str) -> None:
+        """It opens nothing from now on, and its sessions end. Repeating it is harmless."""
+
+        def work(connection: Connection) -> None:
+            found = [
+                row for row in _rows_of(connection, self._by.demand(connection, name)) if row[_c.id] == app_password_id
+            ]
+            if not found:
+                raise ChangeRefused(
+                    f"{name} has no app password {app_password_id}: see `mailguard app-password list {name}`"
+                )
+            _revoke(self._by, connection, found[0], name, actor)
+
+        await self._by.database.write(work)
+
+    async def revoke_all(self, name: AccountName, *, actor: str) -> int:
+        """Revoke every one that is not revoked yet; how many those were."""
+
+        def work(connection: Connection) -> int:
+            return revoke_all_of(self._by, connection, self._by.demand(connection, name), actor)
+
+        return await self._by.database.write(work)
+
+    async def expire(self, since: float) -> int:
+        """End the sessions of app passwords that ran out after `since`; how many ran out. Writes only if some did."""
+        times = {"now": self._by.now(), "since": since}
+        ran_out = await self._by.database.read(lambda connection: connection.execute(_RAN_OUT, times).all())
+        if not ran_out:
+            return 0
+
+        def work(connection: Connection) -> int:
+            found = connection.execute(_RAN_OUT, times).scalars().all()
+            for app_password_id in found:
+                revocations.revoke(connection, Kind.EXPIRY, app_password_id, times["now"])
+            return len(found)
+
+        return await self._by.database.write(work)
+
+
+def revoke_all_of(by: Administration, connection: Connection, account: Account, actor: str) -> int:
+    """Revoke every app password of an account within the caller's transaction."""
+    found = [row for row in _rows_of(connection, account) if row[_c.revoked_at] is None]
+    for row in found:
+        _revoke(by, connection, row, account.name, actor)
+    return len(found)
+
+
+def _rows_of(connection: Connection, account: Account) -> Sequence[RowMapping]:
+    return connection.execute(_OF_ACCOUNT, {"account": account.id}).mappings().all()
+
+
+def _revoke(by: Administration, connection: Connection, row: RowMapping, name: AccountName, actor: str) -> None:
+    now = by.now()
+    if row[_c.revoked_at] is None:
+        connection.execute(_REVOKE, {"revoked": row[_c.id], **rows.revoked_values(by.seal, row, now)})
+    revocations.revoke(connection, Kind.APP_PASSWORD, row[_c.id], now)
+    by.record(connection, Event.APP_PASSWORD_REVOKED, name, actor, credential=row[_c.id], detail=row[_c.label])

@@ -1,0 +1,123 @@
+"""The record: one row an event, written in the transaction of what it tells about.
+
+A flood does not fill the disk: events of one kind for one account, network, credential and reason that come faster
+than their rate are counted in the newest row instead of getting one each (security.md, promise 12).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, func, insert, select, update
+
+from mailguard.auth.attempt import Factor, MailProtocol, Origin
+from mailguard.auth.events import Event
+from mailguard.auth.ports import AuditRow
+from mailguard.store.schema import audit
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, RowMapping
+
+    from mailguard.store.engine import Database
+
+RATE_SECONDS = 60.0
+RATES = {Event.LOGIN_REFUSED: 60, Event.LOGIN_DEFERRED: 60, Event.ROW_ALTERED: 1}
+"""Rows in RATE_SECONDS for events that strangers can cause at will."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A row as it stands in the record; `repeats` further events like it followed, the last one at `last_at`."""
+
+    seq: int
+    row: AuditRow
+    repeats: int
+    last_at: float
+
+
+_c = audit.c
+_ALIKE = ("event", "account", "network", "credential", "reason")
+_APPEND = insert(audit)
+_RECENT = select(func.count(), func.max(_c.seq)).where(
+    *(_c[name] == bindparam(name) for name in _ALIKE), _c.at > bindparam("since")
+)
+_REPEAT = update(audit).where(_c.seq == bindparam("row")).values(repeats=_c.repeats + 1, last_at=bindparam("again"))
+_NEWEST = select(_c.last_at).order_by(_c.seq.desc()).limit(1)
+
+
+def append(connection: Connection, row: AuditRow) -> None:
+    """Add a row within the caller's transaction."""
+    values = _values(row)
+    rate = RATES.get(row.event)
+    if rate is not None:
+        alike = {name: values[name] for name in _ALIKE}
+        count, newest = connection.execute(_RECENT, {**alike, "since": row.at - RATE_SECONDS}).one()
+        if count >= rate:
+            connection.execute(_REPEAT, {"row": newest, "again": row.at})
+            return
+    connection.execute(_APPEND, values)
+
+
+class AuditLog:
+    """The record, as it is read."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(
+        self, account: str | None = None, since: float | None = None, limit: int | None = None
+    ) -> tuple[Recorded, ...]:
+        """The newest `limit` rows that match, oldest first."""
+        query = select(audit).order_by(_c.seq.desc()).limit(limit)
+        if account is not None:
+            query = query.where(_c.account == account)
+        if since is not None:
+            query = query.where(_c.last_at >= since)
+        rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return tuple(_recorded(row) for row in reversed(rows))
+
+    async def newest(self) -> float:
+        """When the newest row was written; 0 in an empty record. A clock far behind it is wrong (promise 2)."""
+        return await self._database.read(lambda connection: connection.execute(_NEWEST).scalar()) or 0.0
+
+
+def _values(row: AuditRow) -> dict[str, str | int | float]:
+    return {
+        "at": row.at,
+        "event": row.event.value,
+        "account": row.account,
+        "actor": row.actor,
+        "address": str(row.origin.address) if row.origin else "",
+        "port": row.origin.port if row.origin else 0,
+        "network": row.origin.network if row.origin else "",
+        "protocol": row.protocol.value if row.protocol else "",
+        "mechanism": row.mechanism,
+        "factor": row.factor.value if row.factor else "",
+        "credential": row.credential,
+        "session": row.session,
+        "reason": str(row.reason),
+        "client": row.client,
+        "detail": row.detail,
+        "repeats": 0,
+        "last_at": row.at,
+    }
+
+
+def _recorded(row: RowMapping) -> Recorded:
+    event = AuditRow(
+        event=Event(row[_c.event]),
+        at=row[_c.at],
+        account=row[_c.account],
+        actor=row[_c.actor],
+        origin=Origin.of(row[_c.address], row[_c.port]) if row[_c.address] else None,
+        protocol=MailProtocol(row[_c.protocol]) if row[_c.protocol] else None,
+        mechanism=row[_c.mechanism],
+        factor=Factor(row[_c.factor]) if row[_c.factor] else None,
+        credential=row[_c.credential],
+        session=row[_c.session],
+        reason=row[_c.reason],
+        client=row[_c.client],
+        detail=row[_c.detail],
+    )
+    return Recorded(row[_c.seq], event, row[_c.repeats], row[_c.last_at])

@@ -1,0 +1,134 @@
+"""The moment a granted login is committed: everything it consumes, opens, refunds and records, or nothing of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from mailguard.auth.accounts import Account
+from mailguard.auth.attempt import Admission, Factor
+from mailguard.auth.events import Event
+from mailguard.auth.ports import AuditRow, Lost, Permit
+from mailguard.store import audit, grants, rows, throttle
+from mailguard.store.devices import has_factor
+from mailguard.store.ids import new_id
+from mailguard.store.revocations import revoked_since
+from mailguard.store.schema import accounts, app_passwords, devices
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from mailguard.auth.ports import Entry, Winning
+    from mailguard.store.seal import Seal
+
+_CREATE = insert(accounts).on_conflict_do_nothing(index_elements=[accounts.c.name])
+_BY_NAME = select(accounts).where(accounts.c.name == bindparam("wanted"))
+# Promise 3: the one statement that decides which login a code belongs to.
+_CONSUME = (
+    update(devices)
+    .where(
+        devices.c.id == bindparam("device"),
+        devices.c.account_id == bindparam("account"),
+        devices.c.confirmed_at.is_not(None),
+        devices.c.last_step < bindparam("step"),
+    )
+    .values(last_step=bindparam("step"))
+)
+_USED = (
+    update(app_passwords)
+    .where(
+        app_passwords.c.id == bindparam("credential"),
+        app_passwords.c.revoked_at.is_(None),
+        app_passwords.c.expires_at.is_(None) | (app_passwords.c.expires_at > bindparam("at")),
+    )
+    .values(last_used_at=bindparam("at"), last_used_from=bindparam("where"), last_used_protocol=bindparam("protocol"))
+)
+
+
+class EntryLost(Exception):
+    """Thrown through the transaction, so that nothing of a lost entry stays."""
+
+    def __init__(self, why: Lost) -> None:
+        super().__init__(why.value)
+        self.why = why
+
+
+def admit(connection: Connection, seal: Seal, entry: Entry) -> Admission:
+    """Commit an entry within the caller's transaction; EntryLost where it does not win."""
+    account_id = entry.account_id or _account(connection, seal, entry)
+    if revoked_since(connection, entry.revision, account=account_id, credential=entry.credential, device=entry.device):
+        raise EntryLost(Lost.REVOKED)
+    admission = _stand(connection, entry, account_id)
+    throttle.refund(connection, entry.stake)
+    row = entry.audit
+    if admission.factor is not entry.factor:
+        row = replace(row, factor=admission.factor, credential=admission.credential)
+    audit.append(connection, row)
+    return admission
+
+
+def _account(connection: Connection, seal: Seal, entry: Entry) -> str:
+    """The account of a name whose first right password has come; another process may have made it meanwhile."""
+    account = Account(new_id(), entry.name, created_at=entry.audit.at)
+    if connection.execute(_CREATE, rows.account_values(seal, account)).rowcount == 1:
+        detail = "its first right password came"
+        added = AuditRow(Event.ACCOUNT_ADDED, entry.audit.at, account=entry.name, actor="system", detail=detail)
+        audit.append(connection, added)
+        return account.id
+    found = connection.execute(_BY_NAME, {"wanted": entry.name}).mappings().one()
+    there = rows.account_of(seal, found).value
+    if there.suspended or there.factor_required:
+        raise EntryLost(Lost.REVOKED)
+    return there.id
+
+
+def _stand(connection: Connection, entry: Entry, account_id: str) -> Admission:
+    """Consume or check what the login stands on."""
+    now, credential = entry.audit.at, entry.credential
+    match entry.factor:
+        case Factor.CODE if entry.winning is not None:
+            return _by_code(connection, entry, entry.winning, account_id)
+        case Factor.GRANT if entry.permit:
+            if not grants.use_permit(connection, entry.permit, now):
+                raise EntryLost(Lost.PERMIT_USED)
+        case Factor.GRANT:
+            if not grants.is_live(connection, credential, now):
+                raise EntryLost(Lost.REVOKED)
+        case Factor.APP_PASSWORD:
+            where = str(entry.audit.origin.address) if entry.audit.origin else ""
+            used = {"credential": credential, "at": now, "where": where, "protocol": entry.audit.protocol or ""}
+            if connection.execute(_USED, used).rowcount != 1:
+                raise EntryLost(Lost.REVOKED)
+        case _:
+            # A bare password, decided before an authenticator was confirmed that now stands in its way.
+            if has_factor(connection, account_id):
+                raise EntryLost(Lost.REVOKED)
+    return Admission(entry.name, account_id, entry.factor, credential, entry.device, entry.revision)
+
+
+def _by_code(connection: Connection, entry: Entry, winning: Winning, account_id: str) -> Admission:
+    now = entry.audit.at
+    step = {"device": winning.device_id, "account": account_id, "step": winning.step}
+    if connection.execute(_CONSUME, step).rowcount != 1:
+        return _by_grant(connection, entry, winning, account_id)
+    credential = ""
+    if winning.grant_until is not None:
+        leave = Permit(account_id, winning.device_id, winning.string, winning.network, winning.grant_until)
+        credential = grants.open_grant(connection, leave, now, single=False)
+    return Admission(entry.name, account_id, Factor.CODE, credential, winning.device_id, entry.revision)
+
+
+def _by_grant(connection: Connection, entry: Entry, winning: Winning, account_id: str) -> Admission:
+    """The step is gone. If the very same string took it, from the same network, this login is its second connection."""
+    alike = grants.of_string(connection, account_id, winning.string, entry.audit.at)
+    if not alike:
+        raise EntryLost(Lost.STEP_USED)
+    here = next((grant for grant in alike if grant.network == winning.network), None)
+    if here is None:
+        raise EntryLost(Lost.ELSEWHERE)
+    if here.single and not grants.use_permit(connection, here.id, entry.audit.at):
+        raise EntryLost(Lost.PERMIT_USED)
+    return Admission(entry.name, account_id, Factor.GRANT, here.id, here.device_id, entry.revision)

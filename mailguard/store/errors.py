@@ -1,0 +1,9 @@
+"""What the records may answer instead of doing as asked. A database in trouble: auth.ports.StoreUnavailable."""
+
+
+class SchemaError(Exception):
+    """The database was written by another version of mailguard. The text says what to run."""
+
+
+class ChangeRefused(Exception):
+    """An administrative change that cannot be done as asked: one line for whoever asked, saying what to do."""

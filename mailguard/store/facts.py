@@ -1,0 +1,112 @@
+"""What the records know of a name and a string, read at one moment: one statement, one more for app passwords."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, bindparam, literal, select
+
+from mailguard.auth.events import Event
+from mailguard.auth.ports import AuditRow, Facts
+from mailguard.store import grants, revocations, rows
+from mailguard.store.revocations import Kind
+from mailguard.store.schema import accounts, app_passwords, devices
+from mailguard.store.schema import grants as grant_table
+from mailguard.store.schema import revocations as revocation_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, RowMapping
+
+    from mailguard.auth.accounts import AccountName, AppPassword, Grant, KeyedHash, TotpDevice
+    from mailguard.store.seal import Seal
+
+# An account's authenticators times its grants of one string: a handful of rows. One statement sees one moment, so a
+# grant is never older than the step its device is read with, and the revision never newer than either.
+_ONE = select(literal(1).label("one")).subquery()
+_NAMED = (
+    select(revocations.newest.label("revision"), accounts, devices, grant_table)
+    .select_from(_ONE)
+    .outerjoin(accounts, accounts.c.name == bindparam("wanted"))
+    .outerjoin(devices, and_(devices.c.account_id == accounts.c.id, devices.c.confirmed_at.is_not(None)))
+    .outerjoin(
+        grant_table,
+        and_(
+            grant_table.c.account_id == accounts.c.id,
+            grant_table.c.string.in_(bindparam("strings", expanding=True)),
+            *grants.live,
+        ),
+    )
+    .order_by(devices.c.created_at, devices.c.id, grant_table.c.single, grant_table.c.opened_at)
+)
+_TOLD = (
+    select(revocation_table.c.seq)
+    .where(revocation_table.c.kind == Kind.APP_PASSWORD.value, revocation_table.c.target == app_passwords.c.id)
+    .exists()
+)
+_APP_PASSWORD = (
+    select(app_passwords, accounts.c.name.label("owner"), _TOLD.label("told"))
+    .join(accounts, accounts.c.id == app_passwords.c.account_id)
+    .where(app_passwords.c.hash.in_(bindparam("digests", expanding=True)))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The facts, and an audit row for every row that was altered behind our back."""
+
+    facts: Facts
+    alarms: tuple[AuditRow, ...]
+
+
+def read(
+    connection: Connection,
+    seal: Seal,
+    name: AccountName,
+    *,
+    app_password: Sequence[KeyedHash],
+    string: Sequence[KeyedHash],
+    now: float,
+) -> Reading:
+    """Read, and check every MAC and seal on the way."""
+    wanted = {"wanted": name, "strings": [s.digest for s in string], "now": now}
+    found = connection.execute(_NAMED, wanted).mappings().all()
+    alarms: list[AuditRow] = []
+
+    def altered(table: str, row_id: str, owner: str) -> None:
+        detail = f"row {row_id} of {table} was changed outside mailguard"
+        alarms.append(AuditRow(Event.ROW_ALTERED, now, account=owner, actor="system", credential=row_id, detail=detail))
+
+    account = None
+    if found[0][accounts.c.id] is not None:
+        checked = rows.account_of(seal, found[0])
+        account = checked.value
+        if not checked.intact:
+            altered(accounts.name, account.id, name)
+    authenticators: dict[str, TotpDevice] = {}
+    for row in found:
+        device_id = row[devices.c.id]
+        if device_id is not None and device_id not in authenticators:
+            device = rows.device_of(seal, row)
+            authenticators[device_id] = device.value
+            if not device.intact:
+                altered(devices.name, device_id, name)
+    offered: AppPassword | None = None
+    if app_password:
+        digests = {"digests": [digest.digest for digest in app_password]}
+        hit = connection.execute(_APP_PASSWORD, digests).mappings().first()
+        if hit is not None:
+            password = rows.app_password_of(seal, hit)
+            revived = hit["told"] and password.value.revoked_at is None
+            if password.intact and not revived:
+                offered = password.value
+            else:
+                altered(app_passwords.name, password.value.id, hit["owner"])
+    facts = Facts(account, tuple(authenticators.values()), offered, _grant(found[0]), found[0]["revision"])
+    return Reading(facts, tuple(alarms))
+
+
+def _grant(row: RowMapping) -> Grant | None:
+    return None if row[grant_table.c.id] is None else rows.grant_of(row)

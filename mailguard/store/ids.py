@@ -1,0 +1,12 @@
+"""Public ids of records: short enough to type, from the system generator."""
+
+import secrets
+
+from mailguard.keyring import ID_ALPHABET
+
+ID_LENGTH = 12
+
+
+def new_id() -> str:
+    """60 random bits in the alphabet of app passwords. An id is no secret and opens nothing."""
+    return "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))

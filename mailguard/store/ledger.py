@@ -1,0 +1,101 @@
+"""The records as a login uses them (auth.ports.Ledger). Each call is one read or one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailguard.store import audit as record
+from mailguard.store import facts as reading
+from mailguard.store import grants, throttle
+from mailguard.store.entry import EntryLost, admit
+from mailguard.store.revocations import revoked_since
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from mailguard.auth.accounts import AccountName, KeyedHash
+    from mailguard.auth.attempt import Admission
+    from mailguard.auth.ports import AuditRow, Entry, Facts, Lost, Permit, Reservation, Reserved, Stake
+    from mailguard.store.engine import Database
+    from mailguard.store.seal import Seal
+
+
+class StoreLedger:
+    """The ledger on the database. What each method promises stands in auth.ports."""
+
+    def __init__(self, database: Database, seal: Seal) -> None:
+        self._database = database
+        self._seal = seal
+
+    async def facts(
+        self, name: AccountName, app_password: Sequence[KeyedHash], string: Sequence[KeyedHash], now: float
+    ) -> Facts:
+        """Read; a row that was altered behind our back is recorded as such."""
+        found = await self._database.read(
+            lambda connection: reading.read(
+                connection, self._seal, name, app_password=app_password, string=string, now=now
+            )
+        )
+        for alarm in found.alarms:
+            await self.record(alarm)
+        return found.facts
+
+    async def reserve(self, reservation: Reservation, now: float) -> Reserved:
+        """Stake one attempt."""
+        return await self._database.write(lambda connection: throttle.reserve(connection, reservation, now))
+
+    async def admit(self, entry: Entry) -> Admission | Lost:
+        """Commit a granted login."""
+        try:
+            return await self._database.write(lambda connection: admit(connection, self._seal, entry))
+        except EntryLost as lost:
+            return lost.why
+
+    async def refuse(self, audit: AuditRow, stake: Stake | None) -> None:
+        """Record a refusal."""
+
+        def work(connection: Connection) -> None:
+            throttle.refuse(connection, stake, audit.at)
+            record.append(connection, audit)
+
+        await self._database.write(work)
+
+    async def defer(self, audit: AuditRow, stake: Stake | None, permit: Permit | None = None) -> None:
+        """Record a temporary failure."""
+
+        def work(connection: Connection) -> None:
+            throttle.defer(connection, stake)
+            if permit is not None:
+                grants.open_grant(connection, permit, audit.at, single=True)
+            record.append(connection, audit)
+
+        await self._database.write(work)
+
+    async def record(self, audit: AuditRow) -> None:
+        """Record an event by itself."""
+        await self._database.write(lambda connection: record.append(connection, audit))
+
+    async def revoked_since(self, revision: int, admission: Admission) -> bool:
+        """Compare a login with what was revoked since."""
+
+        def work(connection: Connection) -> bool:
+            return revoked_since(
+                connection,
+                revision,
+                account=admission.account_id,
+                credential=admission.credential,
+                device=admission.device,
+            )
+
+        return await self._database.read(work)
+
+    async def end_grant(self, grant_id: str, audit: AuditRow) -> None:
+        """End a grant whose string the store no longer takes."""
+
+        def work(connection: Connection) -> None:
+            grants.end_one(connection, grant_id, audit.at)
+            record.append(connection, audit)
+
+        await self._database.write(work)

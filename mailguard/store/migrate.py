@@ -1,0 +1,141 @@
+"""Making the database and bringing it to this version's schema. One transaction: a crash leaves the old one whole."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import column, inspect, select, table
+from sqlalchemy.exc import DBAPIError
+
+from mailguard.auth.events import Event
+from mailguard.auth.ports import AuditRow, StoreUnavailable
+from mailguard.store import audit
+from mailguard.store.engine import sync_engine, transaction, unavailable
+from mailguard.store.errors import SchemaError
+from mailguard.store.schema import HEAD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from alembic.config import Config
+    from sqlalchemy import Connection
+
+_VERSION_TABLE = "alembic_version"
+_VERSION = select(column("version_num")).select_from(table(_VERSION_TABLE))
+
+
+def ensure(path: Path, now: float) -> None:
+    """Make the database if there is none; SchemaError where it is of another version. Several processes may call it."""
+    with _alone(path), _opened(path) as connection:
+        version = _version(path, connection)
+        if version is None:
+            row = AuditRow(Event.STORE_CREATED, now, actor="system", detail=f"schema {HEAD}")
+            _migrate(connection, row)
+        elif version != HEAD:
+            raise SchemaError(_of_another_version(path, version))
+
+
+def upgrade(path: Path, *, actor: str, now: float) -> tuple[str, str]:
+    """Bring an older database to this version; its schema before and after. Makes no new database."""
+    if not path.exists():
+        raise SchemaError(f"{path}: there are no records to upgrade; the first command makes them in the newest form")
+    with _alone(path), _opened(path) as connection:
+        version = _version(path, connection)
+        if version is not None and version != HEAD:
+            if not _known(version):
+                raise SchemaError(_of_another_version(path, version))
+            detail = f"schema {version} -> {HEAD}"
+            _migrate(connection, AuditRow(Event.STORE_UPGRADED, now, actor=actor, detail=detail))
+        return version or HEAD, HEAD
+
+
+def alembic_config() -> Config:
+    """Alembic's settings; the scripts lie in the package, so that a wheel carries them."""
+    from alembic.config import Config  # 0.2 s that only a change of the schema needs to wait for
+
+    config = Config()
+    config.set_main_option("script_location", "mailguard.store:migrations")
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _migrate(connection: Connection, row: AuditRow) -> None:
+    from alembic import command
+
+    def work(connection: Connection) -> None:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        audit.append(connection, row)
+
+    connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+    # A table is altered by copying and dropping it, which must not cascade to the rows that point at it.
+    connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+    connection.commit()
+    transaction(connection, work)
+
+
+def _version(path: Path, connection: Connection) -> str | None:
+    tables = inspect(connection).get_table_names()
+    if _VERSION_TABLE in tables:
+        version = connection.execute(_VERSION).scalar()
+        return None if version is None else str(version)
+    if tables:
+        raise SchemaError(f"{path} is a database of something else: name another file in [store] url")
+    return None
+
+
+def _of_another_version(path: Path, version: str) -> str:
+    if _known(version):
+        return f"{path} was written by an older mailguard (schema {version}): run `mailguard store upgrade`"
+    return f"{path} was written by a newer mailguard (schema {version}): install that version, or a later one"
+
+
+def _known(version: str) -> bool:
+    from alembic.script import ScriptDirectory
+
+    return version in {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process at a time makes or changes the database. The lock is the folder's: a file would be left behind."""
+    try:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the folder of the records, {path.parent}: {error.strerror}; make it, or correct it"
+        ) from None
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Connection]:
+    if not path.exists():
+        _touch(path)
+    engine = sync_engine(path)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise unavailable(path, error) from error
+    finally:
+        engine.dispose()
+
+
+def _touch(path: Path) -> None:
+    """An empty file for its owner alone; SQLite gives its log and index the same rights."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{path} cannot be made ({error.strerror}): correct its folder's owner or rights"
+        ) from None

@@ -1,0 +1,173 @@
+"""Live sessions of all workers, and the asking that one end. The worker that holds a session writes and ends it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, delete, insert, select, true, update
+
+from mailguard.auth.attempt import Factor, MailProtocol, Origin
+from mailguard.auth.events import Event
+from mailguard.auth.ports import AuditRow
+from mailguard.store import audit, grants, revocations
+from mailguard.store.accounts import end_everything
+from mailguard.store.errors import ChangeRefused
+from mailguard.store.revocations import Kind
+from mailguard.store.schema import app_passwords, sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy import Connection, RowMapping
+
+    from mailguard.auth.accounts import AccountName
+    from mailguard.store.administration import Administration
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One relay, as it is listed. `account` is the canonical name; `device` and `grant` are "" where none was used."""
+
+    id: str
+    account: str
+    protocol: MailProtocol
+    address: str
+    port: int
+    pid: int
+    factor: Factor
+    credential: str
+    device: str
+    grant: str
+    client: str
+    started_at: float
+
+
+_c = sessions.c
+_OPENED = insert(sessions)
+_ENDED = delete(sessions).where(_c.id == bindparam("session"))
+_NAMED = update(sessions).where(_c.id == bindparam("session")).values(client=bindparam("said"))
+_CLIENT_OF_PASSWORD = (
+    update(app_passwords)
+    .where(app_passwords.c.id.in_(select(_c.credential).where(_c.id == bindparam("session"))))
+    .values(last_client=bindparam("said"))
+)
+_OTHERS = select(sessions).where(_c.pid.not_in(bindparam("alive", expanding=True)))
+
+
+class Sessions:
+    """The sessions, as workers keep them and an administrator ends them."""
+
+    def __init__(self, administration: Administration) -> None:
+        self._by = administration
+
+    async def opened(self, batch: Sequence[SessionRow]) -> None:
+        """Sessions that began."""
+        values = [_values(row) for row in batch]
+        if values:
+            await self._by.database.write(lambda connection: connection.execute(_OPENED, values))
+
+    async def ended(self, batch: Sequence[tuple[str, AuditRow]]) -> None:
+        """Sessions that are over, each with the row that tells of it (SESSION_ENDED)."""
+
+        def work(connection: Connection) -> None:
+            for session_id, row in batch:
+                connection.execute(_ENDED, {"session": session_id})
+                audit.append(connection, row)
+
+        if batch:
+            await self._by.database.write(work)
+
+    async def named(self, session_id: str, client: str) -> None:
+        """The client named itself (IMAP ID); its app password remembers by whom it was last used."""
+
+        def work(connection: Connection) -> None:
+            said = {"session": session_id, "said": client}
+            connection.execute(_NAMED, said)
+            connection.execute(_CLIENT_OF_PASSWORD, said)
+
+        await self._by.database.write(work)
+
+    async def list(self, name: AccountName | None = None) -> tuple[SessionRow, ...]:
+        """All sessions, or one account's, oldest first."""
+        query = select(sessions).where(true() if name is None else _c.account == name).order_by(_c.started_at, _c.id)
+        found = await self._by.database.read(lambda connection: connection.execute(query).mappings().all())
+        return tuple(_session(row) for row in found)
+
+    async def sweep(self, alive: Collection[int]) -> int:
+        """Forget and record the sessions of workers that died; how many those were. `alive`: process ids."""
+
+        def work(connection: Connection) -> int:
+            orphans = [_session(row) for row in connection.execute(_OTHERS, {"alive": list(alive)}).mappings()]
+            for session in orphans:
+                connection.execute(_ENDED, {"session": session.id})
+                audit.append(connection, self._orphaned(session))
+            return len(orphans)
+
+        return await self._by.database.write(work)
+
+    async def end(self, session_id: str, *, actor: str) -> None:
+        """Ask the worker of a session to end it. Its grant ends too, with every session opened by it."""
+
+        def work(connection: Connection) -> None:
+            found = connection.execute(select(sessions).where(_c.id == session_id)).mappings().first()
+            if found is None:
+                raise ChangeRefused(f"there is no session {session_id}: see `mailguard session list`")
+            session, now = _session(found), self._by.now()
+            if session.grant:
+                grants.end_one(connection, session.grant, now)
+            revocations.revoke(connection, Kind.SESSION, session_id, now)
+            row = AuditRow(Event.SESSION_END_ASKED, now, account=session.account, actor=actor, session=session_id)
+            audit.append(connection, row)
+
+        await self._by.database.write(work)
+
+    async def end_account(self, name: AccountName, *, actor: str) -> None:
+        """Ask for the end of all sessions and grants of an account."""
+
+        def work(connection: Connection) -> None:
+            account = self._by.demand(connection, name)
+            end_everything(connection, account.id, self._by.now())
+            self._by.record(connection, Event.SESSION_END_ASKED, name, actor, detail="all sessions of the account")
+
+        await self._by.database.write(work)
+
+    async def end_all(self, *, actor: str) -> None:
+        """Ask for the end of every session and grant."""
+
+        def work(connection: Connection) -> None:
+            now = self._by.now()
+            grants.end(connection, true(), now)
+            revocations.revoke(connection, Kind.ALL, "", now)
+            audit.append(connection, AuditRow(Event.SESSION_END_ASKED, now, actor=actor, detail="all sessions"))
+
+        await self._by.database.write(work)
+
+    def _orphaned(self, session: SessionRow) -> AuditRow:
+        return AuditRow(
+            Event.SESSION_ENDED,
+            self._by.now(),
+            account=session.account,
+            actor="system",
+            origin=Origin.of(session.address, session.port),
+            protocol=session.protocol,
+            factor=session.factor,
+            credential=session.credential,
+            session=session.id,
+            reason="worker-died",
+            client=session.client,
+            detail=f"process {session.pid} is gone",
+        )
+
+
+def _values(row: SessionRow) -> dict[str, str | int | float]:
+    values = asdict(row)
+    return {**values, "grant_id": values.pop("grant"), "protocol": row.protocol.value, "factor": row.factor.value}
+
+
+def _session(row: RowMapping) -> SessionRow:
+    values = {_FIELDS.get(name, name): value for name, value in row.items()}
+    return SessionRow(**{**values, "protocol": MailProtocol(row["protocol"]), "factor": Factor(row["factor"])})
+
+
+_FIELDS = {"grant_id": "grant"}

@@ -1,0 +1,99 @@
+"""The records, as the composition root opens them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, union
+
+from mailguard.auth.events import Event
+from mailguard.auth.ports import AuditRow
+from mailguard.store import audit, copy, devices, grants, migrate, revocations, throttle
+from mailguard.store.accounts import Accounts
+from mailguard.store.administration import Administration
+from mailguard.store.app_passwords import AppPasswords
+from mailguard.store.audit import AuditLog
+from mailguard.store.devices import Devices
+from mailguard.store.engine import Database, database_path
+from mailguard.store.ledger import StoreLedger
+from mailguard.store.probes import Probes
+from mailguard.store.revocations import Revocations
+from mailguard.store.schema import accounts, app_passwords
+from mailguard.store.schema import devices as device_table
+from mailguard.store.seal import Seal
+from mailguard.store.sessions import Sessions
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from mailguard.keyring import Keyring
+
+_KEYS = union(
+    select(accounts.c.mac_key),
+    select(app_passwords.c.mac_key),
+    select(app_passwords.c.hash_key),
+    select(device_table.c.seal_key),
+)
+
+
+class Store:
+    """One process's way to the records. Open it after the fork, close it before the loop ends."""
+
+    def __init__(self, path: Path, keyring: Keyring, now: Callable[[], float]) -> None:
+        self._path = path
+        self._now = now
+        seal = Seal(keyring)
+        self._database = Database(path)
+        administration = Administration(self._database, seal, now)
+        self.accounts = Accounts(administration)
+        self.devices = Devices(administration)
+        self.app_passwords = AppPasswords(administration)
+        self.sessions = Sessions(administration)
+        self.ledger = StoreLedger(self._database, seal)
+        self.revocations = Revocations(self._database)
+        self.audit = AuditLog(self._database)
+        self.probes = Probes(self._database)
+
+    @classmethod
+    async def open(cls, url: str, keyring: Keyring, *, now: Callable[[], float] = time.time) -> Store:
+        """Open the records, or make them. SchemaError: another version's. KeysError: the key file lacks a generation
+        that rows were made under. StoreUnavailable: they cannot be read; the text says what to do."""
+        path = database_path(url)
+        await asyncio.to_thread(migrate.ensure, path, now())
+        store = cls(path, keyring, now)
+        try:
+            for key_id in await store._database.read(lambda connection: connection.execute(_KEYS).scalars().all()):
+                keyring.get(key_id)
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    async def close(self) -> None:
+        """Wait for work in hand, then let go of the database."""
+        await self._database.close()
+
+    async def purge(self) -> None:
+        """Forget what has had its time: marks, ended grants, unconfirmed seeds, revocations that were followed."""
+        now = self._now()
+
+        def work(connection: Connection) -> None:
+            for room in (throttle, grants, devices, revocations):
+                room.purge(connection, now)
+
+        await self._database.write(work)
+
+    async def backup(self, file: Path, *, actor: str) -> None:
+        """Copy the records while they are in use; ChangeRefused where `file` exists. The keys are not in the copy."""
+        await asyncio.to_thread(copy.copy, self._path, file)
+        row = AuditRow(Event.STORE_BACKED_UP, self._now(), actor=actor, detail=str(file))
+        await self._database.write(lambda connection: audit.append(connection, row))
+
+
+async def upgrade(url: str, *, actor: str, now: Callable[[], float] = time.time) -> tuple[str, str]:
+    """Bring an older database to this version's schema; the schema before and after (equal: nothing to do)."""
+    return await asyncio.to_thread(lambda: migrate.upgrade(database_path(url), actor=actor, now=now()))

@@ -1,0 +1,121 @@
+"""The throttle's memory: which wrong secrets each bucket has seen. What the buckets are: auth.throttle.
+
+One row is one distinct secret in one bucket, known by a short mark. It is written before anything is verified and
+settled with the outcome, inside transactions that no other process can interleave, so parallel guesses are counted
+like sequential ones. A row is *pending* while its attempt is under way, else it is known to be wrong.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from mailguard.auth.ports import Reserved
+from mailguard.store.schema import throttle_marks
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from mailguard.auth.ports import Reservation, Stake
+
+PENDING_SECONDS = 120.0  # no attempt takes longer; an older pending row was left by a process that died
+ASK_AGAIN_SECONDS = 15 * 60.0
+MARK_SECONDS = 24 * 3600.0
+
+_c = throttle_marks.c
+_THIS = (_c.bucket == bindparam("b"), _c.mark == bindparam("m"))
+_COUNT = select(func.count()).where(
+    _c.bucket == bindparam("b"), _c.mark != bindparam("m"), _c.counted_at > bindparam("since")
+)
+_KNOWN = select(_c.pending, _c.asked_at).where(*_THIS)
+_NEW = insert(throttle_marks)
+_STAKE = _NEW.on_conflict_do_update(
+    index_elements=[_c.bucket, _c.mark],
+    # A row that is there (wrong from another network) stays wrong and counted: a deferral must not take it away.
+    set_={name: _NEW.excluded[name] for name in ("asked_at", "seen_at")},
+)
+_WRONG = _NEW.on_conflict_do_update(
+    index_elements=[_c.bucket, _c.mark],
+    set_={name: _NEW.excluded[name] for name in ("pending", "asked_at", "seen_at")},  # counted when it was staked
+)
+_SEEN = update(throttle_marks).where(*_THIS).values(seen_at=bindparam("seen"))
+_ASKED = update(throttle_marks).where(*_THIS).values(asked_at=bindparam("asked"), seen_at=bindparam("seen"))
+_ASK_AGAIN = update(throttle_marks).where(*_THIS, _c.pending.is_(False)).values(asked_at=0.0)
+_UNSTAKE = delete(throttle_marks).where(*_THIS, _c.pending.is_(True))
+_FORGET = delete(throttle_marks).where(*_THIS)
+_RESET = update(throttle_marks).where(_c.bucket == bindparam("b")).values(counted_at=0.0)
+_UNLOCK = delete(throttle_marks).where(_c.owner == bindparam("who"))
+_PURGE = delete(throttle_marks).where(_c.seen_at < bindparam("old"))
+
+
+def reserve(connection: Connection, reservation: Reservation, now: float) -> Reserved:
+    """Stake one attempt. Whoever is throttled leaves no row behind: a flood of names fills nothing."""
+    for bucket in reservation.buckets:
+        window = {"b": bucket.key, "m": bucket.mark, "since": now - bucket.window}
+        if connection.execute(_COUNT, window).scalar_one() >= bucket.limit:
+            return Reserved.THROTTLED
+    marks = _marks(reservation)
+    known = connection.execute(_KNOWN, marks[0]).first()
+    match known:
+        case (True, float(asked)) if now - asked < PENDING_SECONDS:
+            return Reserved.SHARED
+        case (False, float(asked)) if now - asked < ASK_AGAIN_SECONDS:
+            connection.execute(_SEEN, [{**mark, "seen": now} for mark in marks])
+            return Reserved.REPEATED
+        case (False, _):
+            connection.execute(_ASKED, [{**mark, "asked": now, "seen": now} for mark in marks])
+            return Reserved.SHARED
+        case _:
+            connection.execute(_STAKE, _rows(reservation, now, pending=True))
+            return Reserved.NEW
+
+
+def refuse(connection: Connection, stake: Stake | None, now: float) -> None:
+    """The secret was wrong: it stays counted and is known from now on."""
+    if stake is not None and stake.state in (Reserved.NEW, Reserved.SHARED):
+        connection.execute(_WRONG, _rows(stake.reservation, now, pending=False))
+
+
+def defer(connection: Connection, stake: Stake | None) -> None:
+    """Nothing was found out about the secret: as if it had not been tried."""
+    if stake is None:
+        return
+    marks = _marks(stake.reservation)
+    if stake.state is Reserved.NEW:
+        connection.execute(_UNSTAKE, marks)
+    elif stake.state is Reserved.SHARED:
+        connection.execute(_ASK_AGAIN, marks)
+
+
+def refund(connection: Connection, stake: Stake | None) -> None:
+    """The secret was right: its mark goes, and the buckets that a granted login resets count from nothing."""
+    if stake is None:
+        return
+    connection.execute(_FORGET, _marks(stake.reservation))
+    resets = [{"b": bucket.key} for bucket in stake.reservation.buckets if bucket.resets]
+    if resets:
+        connection.execute(_RESET, resets)
+
+
+def unlock(connection: Connection, owner: bytes) -> None:
+    """Forget every wrong secret tried at one account's name."""
+    connection.execute(_UNLOCK, {"who": owner})
+
+
+def purge(connection: Connection, now: float) -> None:
+    """Forget marks a day after their secret last arrived."""
+    connection.execute(_PURGE, {"old": now - MARK_SECONDS})
+
+
+def _marks(reservation: Reservation) -> list[dict[str, bytes]]:
+    return [{"b": bucket.key, "m": bucket.mark} for bucket in reservation.buckets]
+
+
+def _rows(reservation: Reservation, now: float, *, pending: bool) -> list[dict[str, object]]:
+    times = {"counted_at": now, "asked_at": now, "seen_at": now}
+    return [
+        {"bucket": bucket.key, "mark": bucket.mark, "owner": reservation.owner, "pending": pending, **times}
+        for bucket in reservation.buckets
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, unique
+from typing import assert_never
 
 from mailguard.auth.attempt import LoginAttempt, Reason
 from mailguard.protocols import codes, sasl
@@ -20,7 +21,6 @@ LINE_MAX = 8192
 AUTHENTICATE_LINE_MAX = grammar.TAG_MAX + 64 + sasl.RESPONSE_MAX
 BAD_COMMANDS_MAX = 3
 REFUSALS_MAX = 10
-_TLS_RECORD = b"\x16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,8 @@ class ImapDialogue:
             return []
         if self._state is _Parked.HANDSHAKE:
             return self._over("bytes in clear behind STARTTLS", abuse=True)
-        if not self._tls and not self._received and data.startswith(_TLS_RECORD):
-            return self._over("TLS on a clear-text port")  # iOS while it probes for settings: no attack
+        if not self._tls and not self._received and data.startswith(b"\x16"):
+            return self._over("TLS on a clear-text port")  # a ClientHello: iOS while it probes, no attack
         room = INPUT_MAX - self._received
         self._received += len(data)
         self._lines.feed(data[:room])
@@ -154,6 +154,8 @@ class ImapDialogue:
                 return None if line is None else self._step(exchange.answer(line))
             case _Parked():
                 return None
+            case _:
+                assert_never(self._state)
 
     def _line_max(self) -> int:
         """A line may be longer where it can hold an initial response (RFC 4959)."""
@@ -250,6 +252,8 @@ class ImapDialogue:
                 return [step]
             case sasl.Rejected(fault):
                 return self._rejected(fault)
+            case _:
+                assert_never(step)
 
     def _rejected(self, fault: sasl.Fault) -> list[Event]:
         match fault:
@@ -261,6 +265,8 @@ class ImapDialogue:
                 return self._bad(self._tag, "Response too long")
             case sasl.Fault.MESSAGE:
                 return self._refuse(codes.imap(Reason.BAD_NAME, self._tag, self._say))
+            case _:
+                assert_never(fault)
 
     def _private(self, tag: bytes, *, exposed: bool = False) -> list[Event]:
         """Refuse a login in clear text. (RFC 5530 §3)"""

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 _REOPENS_LOGIN = b"UNAUTHENTICATE"
 
 _CODE = re.compile(rb"OK \[CAPABILITY ([^\]]*)\]", re.IGNORECASE)
-_LISTED = re.compile(rb"\* CAPABILITY (.*)", re.IGNORECASE)
-_ALERT = re.compile(rb"\* (?:OK|NO) \[ALERT\]", re.IGNORECASE)
+_LISTED = re.compile(rb"\* CAPABILITY ([^\r\n\x00]*)", re.IGNORECASE)
+_ALERT = re.compile(rb"\* (?:OK|NO) \[ALERT\][^\r\n\x00]*", re.IGNORECASE)
 _SOUND = re.compile(rb"OK(?: [^\r\n\x00]*)?", re.IGNORECASE)
 
 
@@ -51,7 +51,7 @@ def _forwarded(line: bytes) -> bytes | None:
     """The line if clients need it; what else a store says during login is about our login, not theirs."""
     if listed := _LISTED.fullmatch(line):
         return b"* CAPABILITY %b" % _harmless(listed[1])
-    return line if _ALERT.match(line) else None
+    return line if _ALERT.fullmatch(line) else None
 
 
 def _harmless(names: bytes) -> bytes:

@@ -16,7 +16,7 @@ DAEMONS := dovecot-imapd dovecot-lmtpd postfix isync msmtp curl openssl
 .PHONY: help install demo check test wheel lock system-packages
 
 help:  ## these words
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.run  ## .venv/ with mailguard in it
 

@@ -39,9 +39,10 @@ def test_the_wheel_runs_by_itself(wheel: Path, tmp_path: Path) -> None:
     (place / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
     pip = [sys.executable, "-m", "pip", "--python", str(home), "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run([*pip, wheel], check=True, capture_output=True)
-    for command in ([home / "bin/mailguard"], [home / "bin/python", "-m", "mailguard"]):
-        done = subprocess.run([*command, "--help"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    for command in ("bin/mailguard --help", "bin/python -m mailguard --help"):
+        program, *arguments = command.split()
+        done = subprocess.run([home / program, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True)
         assert "serve" in done.stdout
-    origin = [home / "bin/python", "-c", "import mailguard; print(mailguard.__file__)"]
+    origin: list[str | Path] = [home / "bin/python", "-c", "import mailguard; print(mailguard.__file__)"]
     shown = subprocess.run(origin, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
     assert Path(shown.strip()).is_relative_to(home)

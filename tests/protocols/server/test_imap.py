@@ -64,8 +64,10 @@ class TestStartTls:
         dialogue.receive(b"d LOGIN ann pw\r\n")
         assert dialogue.admitted(b"OK [CAPABILITY X] in", []) == b"d OK [CAPABILITY X] in\r\n"
 
-    def test_a_port_with_tls_has_no_starttls(self) -> None:
-        assert said(under_tls().receive(b"s STARTTLS\r\n")).startswith(b"s BAD ")
+    @pytest.mark.parametrize("tls", [True, False])
+    def test_a_port_that_does_not_offer_it_refuses_it(self, tls: bool) -> None:
+        dialogue = ImapDialogue(tls=tls, starttls=False, store_capabilities=frozenset(), say=Say(""))
+        assert said(dialogue.receive(b"s STARTTLS\r\n")).startswith(b"s BAD ")
 
     def test_a_tls_record_on_a_clear_text_port_is_closed_without_a_word(self) -> None:
         assert in_clear().receive(b"\x16\x03\x01\x02\x00") == [Close("TLS on a clear-text port", abuse=False)]

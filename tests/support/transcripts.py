@@ -100,7 +100,7 @@ class Driver:
         for answer in self._answers:
             match answer.split(" ", 1):
                 case ["untagged", line]:
-                    untagged.append(line.encode())
+                    untagged.append(line.encode() + b"\r\n")
                 case ["admitted", line]:
                     _hear(self.heard, self.dialogue.admitted(line.encode(), untagged))
                     self.over = self.admitted = True

@@ -33,12 +33,12 @@ def announced(store: frozenset[str], *, tls: bool, starttls: bool) -> bytes:
 def handover(tag: bytes, reply: bytes, untagged: Iterable[bytes], *, asked: bool) -> bytes:
     """The store's answer to our login as the client's answer to its own, under the client's tag.
 
-    `reply` is the store's tagged line without its tag, `untagged` the lines before it, all without line ends. A client
-    that `asked` for capabilities before login may ignore the list in a response code, so it gets a line of its own.
+    `reply` is the store's tagged line without its tag and line end, `untagged` the lines before it, each with its line
+    end. A client that `asked` before login may ignore the list in a response code, so it gets a line of its own.
     """
     if _SOUND.fullmatch(reply) is None:
         reply = b"OK Logged in"
-    lines = [kept for line in untagged if (kept := _forwarded(line)) is not None]
+    lines = [kept for line in untagged if (kept := _forwarded(line.removesuffix(b"\r\n"))) is not None]
     if code := _CODE.match(reply):
         names = _harmless(code[1])
         reply = b"OK [CAPABILITY %b]%b" % (names, reply[code.end() :])

@@ -38,22 +38,22 @@ def test_who_asked_before_login_is_told_in_a_line_of_its_own_once() -> None:
     reply = b"OK [CAPABILITY IMAP4rev1 IDLE] in"
     assert handover(b"t", reply, [], asked=True) == b"* CAPABILITY IMAP4rev1 IDLE\r\nt " + reply + b"\r\n"
     assert handover(b"t", reply, [], asked=False) == b"t " + reply + b"\r\n"
-    assert handover(b"t", reply, [b"* CAPABILITY X"], asked=True) == b"* CAPABILITY X\r\nt " + reply + b"\r\n"
+    assert handover(b"t", reply, [b"* CAPABILITY X\r\n"], asked=True) == b"* CAPABILITY X\r\nt " + reply + b"\r\n"
 
 
 def test_clients_never_learn_of_unauthenticate() -> None:
-    sent = handover(b"t", b"OK [capability A unauthenticate B] in", [b"* capability UNAUTHENTICATE C"], asked=True)
+    sent = handover(b"t", b"OK [capability A unauthenticate B] in", [b"* capability UNAUTHENTICATE C\r\n"], asked=True)
     assert sent == b"* CAPABILITY C\r\nt OK [CAPABILITY A B] in\r\n"
 
 
 def test_alerts_come_through_and_chatter_about_our_login_does_not() -> None:
     untagged = [
-        b"* OK [ALERT] disk full",
-        b"* NO [ALERT] soon",
-        b"* 1 EXISTS",
-        b"* ID NIL",
-        b"* BYE",
-        b"* OK [REFERRAL imap://x/] y",
+        b"* OK [ALERT] disk full\r\n",
+        b"* NO [ALERT] soon\r\n",
+        b"* 1 EXISTS\r\n",
+        b"* ID NIL\r\n",
+        b"* BYE\r\n",
+        b"* OK [REFERRAL imap://x/] y\r\n",
     ]
     assert (
         handover(b"t", b"OK in", untagged, asked=False) == b"* OK [ALERT] disk full\r\n* NO [ALERT] soon\r\nt OK in\r\n"
@@ -67,6 +67,6 @@ def test_a_reply_that_is_no_ok_or_more_than_a_line_is_not_passed_on(reply: bytes
 
 def test_a_line_that_hides_another_is_not_passed_on() -> None:
     assert (
-        handover(b"t", b"OK in", [b"* CAPABILITY A\r\n* BYE", b"* OK [ALERT] a\r\nt OK b"], asked=False)
+        handover(b"t", b"OK in", [b"* CAPABILITY A\r\n* BYE\r\n", b"* OK [ALERT] a\r\nt OK b\r\n"], asked=False)
         == b"t OK in\r\n"
     )

@@ -1,0 +1,174 @@
+"""The real `mailguard serve` before the stack, and its real command line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyotp
+
+from mailguard import keyring
+from tests.e2e.clients import Door, Login
+from tests.e2e.daemon import Log, free_ports, running
+from tests.e2e.stack import Stack, User
+
+Tables = Mapping[str, Any]
+"""TOML tables, as tomllib would give them."""
+
+CLI_TIMEOUT = 30
+PERIOD = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user of the store with an authenticator."""
+
+    user: User
+    seed: str
+    device: str
+
+    def code(self, steps: int = 0) -> str:
+        """What the authenticator shows now, or some steps before or after."""
+        return pyotp.TOTP(self.seed).at(time.time() + steps * PERIOD)
+
+    def login(self, steps: int = 0) -> Login:
+        """The password with the code behind it, as it is typed into a mail program."""
+        return Login(self.user.name, self.user.password + self.code(steps))
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A running guard: where its doors are, what it logged, and commands about it."""
+
+    stack: Stack
+    configuration: Path
+    process: subprocess.Popen[bytes]
+    log: Log
+    imap_port: int  # implicit TLS
+    imap_starttls_port: int
+    submission_port: int  # implicit TLS
+    submission_starttls_port: int
+
+    def imap(self, tls: str = "implicit", source: str = "127.0.0.1") -> Door:
+        """A door for mail reading."""
+        port = self.imap_port if tls == "implicit" else self.imap_starttls_port
+        return Door(port, tls, self.stack.ca, source)
+
+    def submission(self, tls: str = "implicit", source: str = "127.0.0.1") -> Door:
+        """A door for mail sending."""
+        port = self.submission_port if tls == "implicit" else self.submission_starttls_port
+        return Door(port, tls, self.stack.ca, source)
+
+    def run(
+        self, *arguments: str, text: str = "", configuration: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command, whatever comes of it; `text` is its standard input."""
+        command = [sys.executable, "-m", "mailguard", "--config", str(configuration or self.configuration), *arguments]
+        return subprocess.run(command, input=text, capture_output=True, text=True, timeout=CLI_TIMEOUT, check=False)
+
+    def cli(self, *arguments: str, text: str = "", configuration: Path | None = None) -> str:
+        """Run a command that must succeed; its standard output."""
+        done = self.run(*arguments, text=text, configuration=configuration)
+        assert done.returncode == 0, f"mailguard {' '.join(arguments)}: exit {done.returncode}\n{done.stderr}"
+        return done.stdout
+
+    def enrol(self, user: User | None = None) -> Person:
+        """Give a user an account and a confirmed authenticator; the code that it shows now is not used up."""
+        user = user or self.stack.user()
+        self.cli("account", "add", user.name)
+        made = json.loads(self.cli("totp", "enrol", user.name, "--json"))
+        person = Person(user, made["secret"], made["id"])
+        for _ in range(2):  # the code before last where a step ends just now
+            done = self.run("totp", "confirm", user.name, text=person.code(-1) + "\n")
+            if done.returncode == 0:
+                return person
+        raise AssertionError(f"totp confirm: {done.stderr}")
+
+    def app_password(self, user: User, *arguments: str, configuration: Path | None = None) -> str:
+        """Issue one; its secret."""
+        command = ("app-password", "issue", user.name, "--label", "test", "--json", *arguments)
+        secret = json.loads(self.cli(*command, configuration=configuration))["secret"]
+        assert isinstance(secret, str)
+        return secret
+
+
+@contextlib.contextmanager
+def serving(stack: Stack, folder: Path, login: str, overrides: Tables | None = None) -> Iterator[Guard]:
+    """Run the guard with its files in `folder`. `login` is own or master; `overrides` are merged into its tables."""
+    ports = free_ports(4)
+    path = configure(stack, folder, login, ports=ports, overrides=overrides)
+    keyring.create(folder / "keys.toml")
+    log = Log(folder / "mailguard.log")
+    command = [sys.executable, "-m", "mailguard", "--config", str(path), "serve"]
+    with running(command, log=log, ports=ports) as process:
+        log.wait_for(r'"ready"', timeout=20)
+        yield Guard(stack, path, process, log, *ports)
+
+
+def configure(
+    stack: Stack, folder: Path, login: str, *, ports: list[int], overrides: Tables | None = None, name: str = "config"
+) -> Path:
+    """Write a configuration before the stack."""
+    secret = folder / "master-secret"
+    secret.write_text(stack.master_secret)
+    secret.chmod(0o600)
+    doors = zip(("imap", "imap", "submission", "submission"), ("implicit", "starttls") * 2, ports, strict=True)
+    tables: dict[str, Any] = {
+        "server": {"hostname": "mail.example.org", "workers": 2, "drain": "1s"},
+        "tls": {"certificate": str(stack.certificate.certificate), "private_key": str(stack.certificate.key)},
+        "listen": [{"protocol": what, "address": f"127.0.0.1:{port}", "tls": tls} for what, tls, port in doors],
+        "store": {"url": "sqlite:///mailguard.db"},
+        "keys": {"file": "keys.toml"},
+        "names": {"domain": "example.org"},
+        "throttle": {"failure_delay": "1500ms"},
+        "backend": backends(stack, login),
+    }
+    if login == "master":
+        tables["identity"] = {"backend": {"host": "localhost", "port": stack.identity_port, "ca": str(stack.ca)}}
+    path = folder / f"{name}.toml"
+    path.write_text(toml(_merged(tables, overrides or {})))
+    return path
+
+
+def backends(stack: Stack, login: str, tls: str = "implicit") -> dict[str, dict[str, Any]]:
+    """The [backend.*] tables for one way of logging in to the store."""
+    implicit = tls == "implicit"
+    if login == "own":
+        imap = stack.imap_own_port if implicit else stack.imap_own_starttls_port
+        submission = stack.submission_port if implicit else stack.submission_starttls_port
+        more = {}
+    else:
+        imap = stack.imap_master_port if implicit else stack.imap_master_starttls_port
+        submission = stack.submission_master_port if implicit else stack.submission_master_starttls_port
+        more = {"master_user": stack.master_user, "master_secret_file": "master-secret"}
+    common = {"host": "localhost", "tls": tls, "ca": str(stack.ca), "login": login, **more}
+    return {"imap": {**common, "port": imap}, "submission": {**common, "port": submission}}
+
+
+def _merged(tables: Tables, overrides: Tables) -> dict[str, Any]:
+    merged = dict(tables)
+    for key, value in overrides.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def toml(tables: Tables, prefix: str = "") -> str:
+    """Write tables as TOML: plain values first, then [tables] and [[lists of tables]]."""
+    plain, nested = [], []
+    for key, value in tables.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            nested.append(f"\n[{name}]\n{toml(value, f'{name}.')}")
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            nested += [f"\n[[{name}]]\n{toml(each, f'{name}.')}" for each in value]
+        else:
+            plain.append(f"{key} = {json.dumps(value)}\n")  # JSON's strings, numbers and lists are TOML's too
+    return "".join(plain + nested)

@@ -33,7 +33,8 @@ from mailguard.proxy.house import AlertMemory, House, Mirror
 from mailguard.proxy.registry import Registry
 from mailguard.proxy.session import Session
 from mailguard.proxy.smtp_front import SubmissionPort
-from mailguard.store.store import SchemaError, Store
+from mailguard.store.errors import SchemaError
+from mailguard.store.store import Store
 
 if TYPE_CHECKING:
     from mailguard.net.listener import Ticket

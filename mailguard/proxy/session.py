@@ -51,6 +51,7 @@ class Session:
         self._protocol = protocol
         self._target = house.rules.targets[protocol]
         self._live: Live | None = None
+        self._refused_name = ""
 
     async def login(self, attempt: LoginAttempt, helo: str = "") -> Leg | Refused:
         """Decide one attempt and open its leg. Never raises for trouble of a store.
@@ -75,21 +76,29 @@ class Session:
         login = rules.authenticator.login(attempt, door, self.origin, self.id)
         caller = Caller(self.origin, self.id, helo)
         asked = self._identity(caller)
-        if house.closing:
-            return await login.defer(Refused(Reason.SHUTTING_DOWN))
-        outcome = await login.decide(asked)
-        if isinstance(outcome, Admission):
-            outcome = await self._enter(login, outcome, asked, caller)
+        outcome = await self._decided(login, asked, caller)
         if isinstance(outcome, Refused):
             asked.abandon()
-            log.info(
-                "login refused",
-                extra={"session": self.id, "account": login.name or "", "reason": outcome.reason.value,
-                       "detail": outcome.detail, "address": str(self.origin.address), "protocol": self._protocol.value},
-            )  # fmt: skip
-            await asyncio.sleep(max(0.0, arrived + rules.failure_delay - house.now()))
             self._refused_name = login.name or attempt.username
+            log.info("login refused", extra=self._told(login.name or "", outcome))
+            await asyncio.sleep(max(0.0, arrived + rules.failure_delay - house.now()))
         return outcome
+
+    async def _decided(self, login: Login, asked: _Asked, caller: Caller) -> Leg | Refused:
+        if self._house.closing:
+            return await login.defer(Refused(Reason.SHUTTING_DOWN))
+        decided = await login.decide(asked)
+        return decided if isinstance(decided, Refused) else await self._enter(login, decided, asked, caller)
+
+    def _told(self, account: str, refused: Refused) -> dict[str, str]:
+        return {
+            "session": self.id,
+            "account": account,
+            "reason": refused.reason.value,
+            "detail": refused.detail,
+            "address": str(self.origin.address),
+            "protocol": self._protocol.value,
+        }
 
     def alert_due(self) -> bool:
         """Whether the refusal just given should come with the help text that clients pop up."""

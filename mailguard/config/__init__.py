@@ -25,7 +25,7 @@ from mailguard.config.connections import (
     SubmissionBackend,
     Tls,
 )
-from mailguard.config.errors import ConfigError, ConfigErrors
+from mailguard.config.errors import ConfigError, ConfigErrors, Wrong
 from mailguard.config.load import load
 from mailguard.config.rules import Names, Policy, Throttle
 from mailguard.config.settings import Audit, Keys, Notify, Observe, Portal, Records, Settings
@@ -64,5 +64,6 @@ __all__ = [
     "TwoFactor",
     "Unknown",
     "Username",
+    "Wrong",
     "load",
 ]

@@ -1,0 +1,53 @@
+"""`mailguard check`: everything that can be seen to be wrong before users meet it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from mailguard import config
+from mailguard.checks.certificates import certificates
+from mailguard.checks.findings import Finding, Level, fail, ok
+from mailguard.checks.machine import clock, owners, records, secrets
+from mailguard.checks.stores import stores
+from mailguard.config import ConfigError, ConfigErrors
+from mailguard.keyring import Keyring
+
+__all__ = ["Finding", "Level", "examine"]
+
+
+async def examine(path: Path) -> AsyncIterator[Finding]:
+    """Check one installation by its configuration file, cheap things first. Changes nothing but an empty store."""
+    try:
+        settings = config.load(path)
+    except ConfigErrors as errors:
+        for problem in errors.problems:
+            yield _problem(problem)
+        return
+    yield ok(f"{path.name}: {len(settings.listen)} doors, {len(settings.backend)} backends")
+    for line in settings.unacted():
+        setting, _, meaning = line.partition(": ")
+        yield Finding(Level.NOTE, f"{setting} is not acted on yet", meaning)
+    now = time.time()
+    ring: Keyring | None = None
+    for found in secrets(settings):
+        if isinstance(found, Keyring):
+            ring = found
+        else:
+            yield found
+    for finding in certificates(settings, now):
+        yield finding
+    for finding in owners(settings):
+        yield finding
+    yield clock()
+    if ring is not None:
+        for finding in await records(settings, ring, now):
+            yield finding
+    async for finding in stores(settings):
+        yield finding
+
+
+def _problem(problem: ConfigError) -> Finding:
+    what, _, remedy = problem.why.rpartition("; ")
+    return fail(f"{problem.file.name if problem.file else 'config.toml'}: {problem.key} {what or problem.why}", remedy)

@@ -1,0 +1,121 @@
+"""What lies on this machine: keys, secrets, the clock, the records."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from mailguard import keyring
+from mailguard.auth.ports import StoreUnavailable
+from mailguard.checks.findings import Finding, fail, ok, warn
+from mailguard.config import Settings
+from mailguard.keyring import Keyring, KeysError
+from mailguard.store import SchemaError, Store
+
+CLOCK_SLACK = 60.0
+ROOM = 200 * 1024 * 1024
+_TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
+_TIMEX_OCTETS = 1024  # room for struct timex of any platform; zeros ask and set nothing
+
+
+def secrets(settings: Settings) -> Iterator[Finding | Keyring]:
+    """The key file and master secrets: there, readable by mailguard alone, apart from what they protect."""
+    try:
+        ring = keyring.load(settings.keys.file)
+    except KeysError as error:
+        yield fail("key file", str(error))
+    else:
+        yield ring
+        if settings.keys.file.parent == database(settings).parent:
+            yield warn(
+                f"{settings.keys.file.name} lies beside the database: one stolen folder opens every authenticator",
+                "move it elsewhere and name it in keys.file",
+            )
+        else:
+            yield ok(f"key file, {len(ring.generations)} generation(s), newest {ring.newest.id}")
+    for name, backend in settings.backend.items():
+        file = backend.master_secret_file
+        if file is not None and file.exists() and file.stat().st_mode & 0o077:
+            yield fail(f"backend.{name}.master_secret_file may be read by others", f"do: chmod 0600 {file}")
+
+
+def owners(settings: Settings) -> Iterator[Finding]:
+    """May the user that mailguard drops to read what it needs?"""
+    if not settings.server.user:
+        return
+    try:
+        user = pwd.getpwnam(settings.server.user)
+    except KeyError:
+        yield fail(f"there is no user {settings.server.user}", "make it, or write another in server.user")
+        return
+    groups = os.getgrouplist(user.pw_name, user.pw_gid)
+    wanted = [settings.keys.file, settings.tls.certificate, settings.tls.private_key, database(settings)]
+    wanted += [each.master_secret_file for each in settings.backend.values() if each.master_secret_file]
+    for file in wanted:
+        if file.exists() and not _readable(file.stat(), user.pw_uid, groups):
+            yield fail(f"{file} cannot be read by {user.pw_name}", f"do: chown {user.pw_name} {file}")
+
+
+def _readable(file: os.stat_result, user: int, groups: list[int]) -> bool:
+    if file.st_uid == user:
+        return bool(file.st_mode & 0o400)
+    return bool(file.st_mode & (0o040 if file.st_gid in groups else 0o004))
+
+
+def clock() -> Finding:
+    """Is somebody keeping the clock right? Codes count in steps of 30 seconds."""
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        state: int = libc.adjtimex(ctypes.create_string_buffer(_TIMEX_OCTETS))
+    except (OSError, AttributeError):
+        state = -1
+    if state in (-1, _TIME_ERROR):
+        return warn(
+            "the clock is not known to be synchronised",
+            "run chrony or systemd-timesyncd, here or on the host of this container",
+        )
+    return ok("the clock is synchronised")
+
+
+def database(settings: Settings) -> Path:
+    """The file of the records."""
+    return Path(settings.store.url.removeprefix("sqlite:///"))
+
+
+async def records(settings: Settings, ring: Keyring, now: float) -> list[Finding]:
+    """Do the records open, may they be written, are they from the past?"""
+    file = database(settings)
+    try:
+        store = await Store.open(settings.store.url, ring, now=lambda: now)
+    except (StoreUnavailable, SchemaError) as error:
+        return [fail(f"records in {file}", str(error))]
+    try:
+        newest = await store.audit.newest()
+    except StoreUnavailable as error:
+        return [fail(f"records in {file}", str(error))]
+    finally:
+        await store.close()
+    return list(_file(file)) + list(_age(newest, now)) or [ok(f"records in {file}")]
+
+
+def _file(file: Path) -> Iterator[Finding]:
+    for path in (file, file.parent):  # SQLite writes its log beside the database
+        if not os.access(path, os.W_OK):
+            yield fail(f"{path} cannot be written", "let the user that mailguard runs as write there")
+    if file.stat().st_mode & 0o077:
+        yield warn(f"{file} may be read by others", f"do: chmod 0600 {file}")
+    free = shutil.disk_usage(file.parent).free
+    if free < ROOM:
+        yield warn(f"{free // 2**20} MiB left for {file}", "make room: without it nobody new gets in")
+
+
+def _age(newest: float, now: float) -> Iterator[Finding]:
+    if newest > now + CLOCK_SLACK:
+        yield fail(
+            f"the clock is {newest - now:.0f} s behind the newest record",
+            "set it right: until then codes are refused",
+        )

@@ -1,0 +1,166 @@
+"""`mailguard app-password`: passwords for clients that cannot ask for a code."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Annotated
+
+import typer
+
+from mailguard.auth.accounts import AppPassword, Network
+from mailguard.auth.attempt import MailProtocol
+from mailguard.auth.passwords import digest_app_password, generate_app_password, grouped
+from mailguard.cli.ask import Yes, consent
+from mailguard.cli.length import seconds
+from mailguard.cli.output import AsJson, Row, json_object, listing, note, say, when
+from mailguard.cli.records import Address, Records, with_records
+from mailguard.cli.refusal import Refusal
+from mailguard.config import Login, Settings
+from mailguard.secret import Secret
+from mailguard.store import new_id
+
+app = typer.Typer(no_args_is_help=True, help="App passwords: for clients that cannot ask for a code.")
+
+
+@app.command("issue")
+def issue(
+    ctx: typer.Context,
+    address: Address,
+    *,
+    label: Annotated[str, typer.Option(help='What it is for, such as "Ann\'s phone".', metavar="L")],
+    protocol: Annotated[
+        str, typer.Option(help="What it opens; else every protocol there is.", metavar="imap,submission")
+    ] = "",
+    network: Annotated[
+        list[str] | None, typer.Option(help="Accept it from here alone; may be repeated.", metavar="CIDR")
+    ] = None,
+    expires: Annotated[str, typer.Option(help="Its life, such as 90d; never for none.", metavar="90d")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make an app password and print it, once."""
+    protocols = _protocols(protocol)
+    networks = tuple(_network(each) for each in network or ())
+    life = None if expires == "never" else seconds(expires, "--expires")
+
+    async def work(records: Records) -> tuple[AppPassword, Secret]:
+        name = records.name(address)
+        account = await records.store.accounts.get(name)
+        if account is None:
+            raise Refusal(f"there is no account {name}; do: mailguard account add {name}")
+        scope = _scope(records.settings, protocols)
+        policy = records.settings.policy.of(account.group)
+        lifetime = life if expires else policy.app_password_expires
+        secret = generate_app_password()
+        made = AppPassword(
+            id=new_id(),
+            account_id=account.id,
+            label=label,
+            protocols=scope,
+            networks=networks,
+            created_at=records.now,
+            expires_at=None if lifetime is None else records.now + lifetime,
+            issued_by=records.actor,
+            seen_by_operator=True,
+        )
+        digest = digest_app_password(records.keyring, secret.reveal())
+        await records.store.app_passwords.issue(
+            name, made, digest, actor=records.actor, limit=policy.app_password_limit
+        )
+        return made, secret
+
+    made, secret = with_records(ctx, work)
+    if as_json:
+        json_object({"id": made.id, "secret": grouped(secret)})
+        return
+    say(grouped(secret))
+    until = f"until {when(made.expires_at)}" if made.expires_at else "until it is revoked"
+    note(f"app password {made.id} for {', '.join(sorted(made.protocols))}, {until}; it is not shown again")
+
+
+@app.command("list")
+def list_(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None:
+    """An account's app passwords, revoked and expired ones too."""
+
+    async def read(records: Records) -> list[Row]:
+        return [_row(each) for each in await records.store.app_passwords.list(records.name(address))]
+
+    empty = f"no app passwords: mailguard app-password issue {address} --label L"
+    listing(with_records(ctx, read), as_json=as_json, empty=empty)
+
+
+@app.command("revoke")
+def revoke(
+    ctx: typer.Context,
+    address: Address,
+    app_password_id: Annotated[str, typer.Argument(metavar="ID", help="Which one, as `list` names it.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="All of the account's.")] = False,
+    yes: Yes = False,
+) -> None:
+    """End an app password and its sessions now."""
+    if bool(app_password_id) == every:
+        raise typer.BadParameter("name one ID, or --all")
+    if every:
+        consent(f"Revoke every app password of {address}?", given=yes)
+
+    async def work(records: Records) -> str:
+        name = records.name(address)
+        if every:
+            return f"{await records.store.app_passwords.revoke_all(name, actor=records.actor)} app passwords"
+        await records.store.app_passwords.revoke(name, app_password_id, actor=records.actor)
+        return app_password_id
+
+    say(f"revoked {with_records(ctx, work)}; sessions opened with it end now")
+
+
+def _protocols(written: str) -> frozenset[MailProtocol]:
+    try:
+        return frozenset(MailProtocol(each.strip()) for each in written.split(",")) if written else frozenset()
+    except ValueError:
+        known = ", ".join(MailProtocol)
+        raise typer.BadParameter(f"must be one or several of {known}", param_hint="--protocol") from None
+
+
+def _network(written: str) -> Network:
+    try:
+        return ip_network(written)
+    except ValueError as error:
+        raise typer.BadParameter(f"must be a network such as 192.0.2.0/24 ({error})", param_hint="--network") from None
+
+
+def _scope(settings: Settings, asked: frozenset[MailProtocol]) -> frozenset[MailProtocol]:
+    """What it shall open. Under login `own` an app password has nothing to log in to the store with."""
+    there = frozenset(MailProtocol(name) for name in settings.backend)
+    scope = asked or there
+    if absent := scope - there:
+        raise Refusal(f"there is no [backend.{min(absent)}] in {settings.file.name}; leave {min(absent)} out")
+    barred = sorted(each for each in scope if settings.backend[each].login is Login.OWN)
+    if not barred:
+        return scope
+    rest = sorted(there - set(barred))
+    instead = f"issue it for --protocol {','.join(rest)} alone" if rest else "log in with the password and a code"
+    raise Refusal(
+        f'app passwords do not work with {_and(barred)} while login = "own": the vault that would keep the store\'s '
+        f'password is not built. Write login = "master" in [backend.{barred[0]}], or {instead}'
+    )
+
+
+def _and(words: list[MailProtocol]) -> str:
+    return " and ".join(words)
+
+
+def _row(each: AppPassword) -> Row:
+    return {
+        "id": each.id,
+        "label": each.label,
+        "protocols": sorted(each.protocols),
+        "networks": [str(network) for network in each.networks],
+        "created": when(each.created_at),
+        "expires": when(each.expires_at),
+        "revoked": when(each.revoked_at),
+        "last_used": when(each.last_used_at),
+        "last_used_from": each.last_used_from,
+        "last_used_protocol": each.last_used_protocol,
+        "last_client": each.last_client,
+        "issued_by": each.issued_by,
+        "seen_by_operator": each.seen_by_operator,
+    }

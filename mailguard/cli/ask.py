@@ -1,0 +1,29 @@
+"""What a command asks for: secrets from a prompt or standard input, never from the command line; consent."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from mailguard.cli.refusal import Refusal
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+
+
+def secret_line(prompt: str) -> str:
+    """One line: typed unseen at a terminal, or read from standard input."""
+    line: str = typer.prompt(prompt, hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()
+    if not line.strip():
+        raise Refusal(f"nothing was given; type the {prompt.lower()} or send it to standard input")
+    return line.strip()
+
+
+def consent(question: str, *, given: bool) -> None:
+    """Ask before something that cannot be undone; without a terminal only `--yes` is consent."""
+    if given:
+        return
+    if not sys.stdin.isatty():
+        raise Refusal("this cannot be undone; say --yes to do it without being asked")
+    typer.confirm(question, abort=True)

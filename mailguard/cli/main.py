@@ -1,0 +1,49 @@
+"""`mailguard [--config PATH] NOUN VERB …`: the command line, one file a noun."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mailguard.cli import account, app_password, audit, check, config, demo, init, serve, session, store, totp
+from mailguard.cli.refusal import Commands
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="A guard before a mail store: a second factor for IMAP and submission.",
+)
+
+
+@app.callback()
+def mailguard(
+    ctx: typer.Context,
+    config: Annotated[
+        Path, typer.Option(envvar="MAILGUARD_CONFIG", help="The configuration file.", metavar="PATH")
+    ] = Path("config.toml"),
+) -> None:
+    """Remember which configuration is meant."""
+    ctx.obj = config
+
+
+app.command("init")(init.init)
+app.command("check")(check.check)
+app.command("serve")(serve.serve)
+app.command("demo")(demo.demo)
+app.add_typer(account.app, name="account")
+app.add_typer(totp.app, name="totp")
+app.add_typer(app_password.app, name="app-password")
+app.add_typer(session.app, name="session")
+app.add_typer(audit.app, name="audit")
+app.add_typer(store.app, name="store")
+app.add_typer(config.app, name="config")
+
+
+def main() -> None:
+    """The entry point of the `mailguard` program."""
+    app(prog_name="mailguard")

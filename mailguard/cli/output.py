@@ -1,0 +1,89 @@
+"""What commands print: tables for people, JSON for programs, secrets alone on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Cell = str | int | float | bool | None | Sequence[str]
+Row = Mapping[str, Cell]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+_WIDE = 200  # columns where no terminal says how many there are
+
+
+def listing(rows: Sequence[Row], *, as_json: bool, empty: str) -> None:
+    """Many rows of one shape: a table with their keys as headings, or a JSON list."""
+    if as_json:
+        _json([dict(row) for row in rows])
+    elif not rows:
+        note(empty)
+    else:
+        table = Table(*(name.replace("_", " ") for name in rows[0]), box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(*(_text(cell) for cell in row.values()))
+        _console().print(table)
+
+
+def one(row: Row, *, as_json: bool) -> None:
+    """One row: a name and its value a line, or a JSON object."""
+    if as_json:
+        _json(dict(row))
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, cell in row.items():
+        table.add_row(name.replace("_", " "), _text(cell))
+    _console().print(table)
+
+
+def json_object(value: Mapping[str, object]) -> None:
+    """A JSON object of any depth."""
+    _json(value)
+
+
+def say(text: str) -> None:
+    """A line on standard output."""
+    sys.stdout.write(f"{text}\n")
+
+
+def note(text: str) -> None:
+    """A line for the person at the terminal, kept out of what a script reads."""
+    sys.stderr.write(f"{text}\n")
+
+
+def when(seconds: float | None) -> str | None:
+    """A moment, in UTC."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _json(value: object) -> None:
+    say(json.dumps(value, indent=2, default=str))
+
+
+def _text(cell: Cell) -> Text:
+    match cell:
+        case None:
+            shown = "-"
+        case bool():
+            shown = "yes" if cell else "no"
+        case str() | int() | float():
+            shown = str(cell)
+        case _:
+            shown = ", ".join(cell)
+    # Clients choose what some cells hold: an escape sequence must not reach the operator's terminal.
+    return Text("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown))
+
+
+def _console() -> Console:
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDE, highlight=False)

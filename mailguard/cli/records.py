@@ -1,0 +1,79 @@
+"""The records as commands use them: opened, used once, closed; changes are in the name of who is at the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from mailguard import config, keyring
+from mailguard.auth.accounts import AccountName
+from mailguard.auth.names import canonical
+from mailguard.config import Settings
+from mailguard.keyring import Keyring
+from mailguard.store import Store
+
+T = TypeVar("T")
+
+Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="The account's address.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Everything that a command about accounts needs."""
+
+    settings: Settings
+    keyring: Keyring
+    store: Store
+    actor: str
+    now: float
+
+    def name(self, typed: str) -> AccountName:
+        """The one form of a name; NameRefused says why there can be no such account."""
+        return name_of(self.settings, typed)
+
+
+def name_of(settings: Settings, typed: str) -> AccountName:
+    """The one form of a name as these settings have it."""
+    reserved = {backend.master_user for backend in settings.backend.values() if backend.master_user}
+    return canonical(typed, settings.names.domain, reserved)
+
+
+def settings_path(ctx: typer.Context) -> Path:
+    """The file named by --config."""
+    path: Path = ctx.find_object(Path) or Path("config.toml")
+    return path
+
+
+def with_records(ctx: typer.Context, work: Callable[[Records], Awaitable[T]]) -> T:
+    """Open the records, do the work, close them."""
+    settings = config.load(settings_path(ctx))
+    ring = keyring.load(settings.keys.file)
+
+    async def run() -> T:
+        store = await Store.open(settings.store.url, ring, now=time.time)
+        try:
+            return await work(Records(settings, ring, store, actor(), time.time()))
+        finally:
+            await store.close()
+
+    return asyncio.run(run())
+
+
+def actor() -> str:
+    """Who is at the terminal, for the audit: the user behind sudo where there is one."""
+    user = os.environ.get("SUDO_USER", "")
+    if not re.fullmatch(r"[\w.@\\-]{1,64}", user):  # of directories too: DOMAIN\\user
+        try:
+            user = pwd.getpwuid(os.geteuid()).pw_name
+        except KeyError:  # a user of a container that no file names
+            user = str(os.geteuid())
+    return f"operator:{user}"

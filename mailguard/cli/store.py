@@ -1,0 +1,38 @@
+"""`mailguard store`: the database of the records."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mailguard import config, store
+from mailguard.cli.output import note, say
+from mailguard.cli.records import Records, actor, settings_path, with_records
+
+app = typer.Typer(no_args_is_help=True, help="The database of the records.")
+
+
+@app.command("upgrade")
+def upgrade(ctx: typer.Context) -> None:
+    """Bring the database to this version of mailguard. Back it up first, and stop the guard meanwhile."""
+    settings = config.load(settings_path(ctx))
+    before, after = asyncio.run(store.upgrade(settings.store.url, actor=actor()))
+    say(f"the store is at schema {after}" + (", as before" if before == after else f", was at {before or 'none'}"))
+
+
+@app.command("backup")
+def backup(
+    ctx: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")]
+) -> None:
+    """Copy the database, in use or not, into a new file that only you may read."""
+
+    async def work(records: Records) -> Path:
+        await records.store.backup(file, actor=records.actor)
+        return records.settings.keys.file
+
+    keys = with_records(ctx, work)
+    say(f"copied to {file}")
+    note(f"it opens nothing without {keys}: keep a copy of that too, elsewhere")

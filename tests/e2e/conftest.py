@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.e2e.guard import Guard, serving
 from tests.e2e.stack import Stack, missing, running_stack
 from tests.support.certs import Authority, Issued
 
+HERE = Path(__file__).parent
 _LOGS = pytest.StashKey[dict[str, tuple[Log, int]]]()
 
 
@@ -48,6 +50,22 @@ def _logs_of_this_test(request: pytest.FixtureRequest) -> None:
         elif name in ("guard_own", "guard_master"):
             logs[name] = request.getfixturevalue(name).log
     request.node.stash[_LOGS] = {name: (log, log.mark()) for name, log in logs.items()}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the daemons: `-m "not e2e"` leaves it out."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker("e2e")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it loudly where real daemons were not asked."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "tests/e2e/" in report.nodeid]
+    if skipped:
+        terminalreporter.section(f"{len(skipped)} TESTS AGAINST REAL DAEMONS DID NOT RUN", sep="*", red=True, bold=True)
+        for reason in sorted({report.longrepr[2] for report in skipped}):
+            terminalreporter.line(reason, red=True)
 
 
 @pytest.hookimpl(wrapper=True)

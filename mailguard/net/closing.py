@@ -1,0 +1,64 @@
+"""The end of a connection: what was written still arrives, and no peer can make us wait for long."""
+
+import asyncio
+import ssl
+from typing import Final
+
+POLL: Final = 0.05  # seconds between looks at a write buffer: progress has no event
+PATIENCE: Final = 3.0  # seconds without progress, or without the peer's answer to our close
+LIMIT: Final = 30.0  # seconds for all of it; a peer that takes a byte now and then makes progress for ever
+
+
+async def finish(transport: asyncio.Transport, lost: asyncio.Future[None]) -> None:
+    """Write out what is buffered, close, and abort whatever is left after the bounds above.
+
+    `lost` is done when the protocol of `transport` has been told `connection_lost`.
+    """
+    try:
+        async with asyncio.timeout(LIMIT):
+            await _flush(transport, lost)
+            # A second close() would cut asyncio's TLS transport off from its protocol.
+            if not transport.is_closing():
+                transport.close()
+            await asyncio.wait([lost], timeout=PATIENCE)
+    except TimeoutError:
+        pass
+    finally:
+        transport.abort()
+
+
+def unsent(transport: asyncio.Transport) -> int:
+    """Bytes written that have not reached the kernel.
+
+    The TLS transport of asyncio does not count what waits in the socket transport below it, and a close
+    would lose that if the peer sent something meanwhile; uvloop flushes it itself.
+    """
+    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    return transport.get_write_buffer_size() + (0 if below is None else int(below.get_write_buffer_size()))
+
+
+def undelivered(transport: asyncio.Transport) -> bytes:
+    """Plaintext that the TLS layer of an ended connection had received and not handed over.
+
+    uvloop forgets it if the peer closes while reading is paused.
+    """
+    session: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    pieces: list[bytes] = []
+    while session is not None:
+        try:
+            piece = session.read(64 * 1024)
+        except ssl.SSLError:
+            break
+        if not piece:
+            break
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+async def _flush(transport: asyncio.Transport, lost: asyncio.Future[None]) -> None:
+    loop = asyncio.get_running_loop()
+    left, since = unsent(transport), loop.time()
+    while left and not lost.done() and loop.time() - since < PATIENCE:
+        await asyncio.sleep(POLL)
+        if (now := unsent(transport)) < left:
+            left, since = now, loop.time()

@@ -47,6 +47,7 @@ FIXED = ("server", "listen", "store", "keys")
 """What is bound, forked and opened at the start: a reload leaves it as it is."""
 
 FLUSH_SECONDS = 0.2
+EXPIRY_SECONDS = 0.5
 PURGE_SECONDS = 600.0
 FIRST_PROBE_SECONDS = 6.0
 
@@ -149,7 +150,10 @@ class Worker:
             rules=rules,
             registry=Registry(os.getpid(), clock.now),
             tasks=Tasks(),
-            lobby=Lobby(settings.throttle.unauthenticated, settings.throttle.unauthenticated_per_network),
+            lobby=Lobby(
+                overall=settings.throttle.unauthenticated,
+                per_network=settings.throttle.unauthenticated_per_network,
+            ),
             now=loop.time,
             mirrors={protocol: Mirror(loop.time) for protocol in rules.targets},
             alerts=AlertMemory(loop.time),
@@ -164,7 +168,8 @@ class Worker:
         poll = RevocationPoll(store.revocations, registry.apply, seen=await store.revocations.newest())
         self._repeat(POLL_SECONDS, poll.look, "revocations")
         self._repeat(FLUSH_SECONDS, partial(registry.flush, store.sessions), "session list")
-        self._repeat(PURGE_SECONDS, partial(store.purge), "purge")
+        self._repeat(EXPIRY_SECONDS, store.app_passwords.expire, "expiry")
+        self._repeat(PURGE_SECONDS, store.purge, "purge")
         probes = [self._probe_job(protocol) for protocol in self._house.mirrors]
         await asyncio.gather(*(self._first_look(probe) for probe in probes))
         for probe in probes:
@@ -172,7 +177,7 @@ class Worker:
         for listener in self._listeners:
             listener.start()
 
-    def _repeat(self, seconds: float, work: Callable[[], Awaitable[None]], name: str) -> None:
+    def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
         self._jobs.spawn(every(seconds, work, name=name), name=name)
 
     def _probe_job(self, protocol: MailProtocol) -> ProbeJob:
@@ -193,7 +198,7 @@ class Worker:
             origin = Origin.of(*peer)
             task = asyncio.current_task()
             assert task is not None
-            ticket = self._house.lobby.enter(origin.network, task.cancel)
+            ticket = self._house.lobby.enter(origin.network, partial(_shed, task))
             try:
                 session = Session(self._house, protocol, origin)
                 match protocol:
@@ -277,6 +282,10 @@ class Worker:
             return
         self._settings = settings
         log.info("reloaded")
+
+
+def _shed(task: asyncio.Task[None]) -> None:
+    task.cancel()
 
 
 def _alive(pid: int) -> bool:

@@ -112,18 +112,12 @@ def _by_password(account: Account | None, proof: Proof, door: Door, policy: Poli
         return Granted(Factor.PASSWORD)
     if account.suspended:
         return Refused(Reason.SUSPENDED)
-    match proof.code:
-        case CodeReading.MISSING:
-            return Refused(Reason.CODE_MISSING)
-        case CodeReading.WRONG:
-            return Refused(Reason.CODE_WRONG)
-        case CodeReading.RIGHT:
-            if not policy.codes_in_mail_clients:
-                return Refused(Reason.CODES_NOT_ALLOWED)
-            if proof.step is None:
-                return Refused(Reason.CODE_WRONG, "a right code names no step")
-            return Granted(Factor.CODE, proof.step)
-        case CodeReading.NONE:
-            if policy.demands_factor(account):
-                return Refused(Reason.SECOND_FACTOR_REQUIRED)
-            return Granted(Factor.PASSWORD)
+    if proof.code is CodeReading.NONE:
+        return Refused(Reason.SECOND_FACTOR_REQUIRED) if policy.demands_factor(account) else Granted(Factor.PASSWORD)
+    if proof.code is CodeReading.MISSING:
+        return Refused(Reason.CODE_MISSING)
+    if proof.code is CodeReading.WRONG or proof.step is None:
+        return Refused(Reason.CODE_WRONG)
+    if not policy.codes_in_mail_clients:
+        return Refused(Reason.CODES_NOT_ALLOWED)
+    return Granted(Factor.CODE, proof.step)

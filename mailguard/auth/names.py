@@ -73,15 +73,13 @@ def canonical(typed: str, domain: str, reserved: Collection[str] = ()) -> Accoun
 
 
 def _local(local: str) -> str:
-    if not _LOCAL.fullmatch(local):
-        raise NameRefused('is empty or holds a space, a control character or one of " * / \\ % ( ) < > [ ] , : ;')
     if not local.isascii():
         try:
             local = _USERNAME.enforce(local)
         except UnicodeError:
             raise NameRefused("holds a character that no user name may have (RFC 8265)") from None
-        if not _LOCAL.fullmatch(local):
-            raise NameRefused("turns into a forbidden character when folded")
+    if not _LOCAL.fullmatch(local):
+        raise NameRefused('is empty or holds a space, a control character or one of " * / \\ % ( ) < > [ ] , : ;')
     local = local.lower()
     if len(local.encode()) > MAX_LOCAL_OCTETS:
         raise NameRefused(f"has more than {MAX_LOCAL_OCTETS} octets before the @")

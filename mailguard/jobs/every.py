@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("mailguard.jobs")
 
 
-async def every(seconds: float, work: Callable[[], Awaitable[None]], *, name: str) -> None:
+async def every(seconds: float, work: Callable[[], Awaitable[object]], *, name: str) -> None:
     """Do it again and again, `seconds` after each end. Trouble of the records is told when it begins and ends."""
     troubled = False
     while True:

@@ -59,12 +59,14 @@ async def serve_imap(house: House, stream: Stream, session: Session, ticket: Tic
 class _ImapFront:
     def __init__(self, house: House, stream: Stream, session: Session, dialogue: ImapDialogue) -> None:
         self._house, self._stream, self._session, self._dialogue = house, stream, session, dialogue
+        self._warned = False
 
     async def until_login(self) -> Leg | None:
         """Drive the dialogue: the leg of the login that passed, or None when the connection is to be closed."""
         self._stream.write(self._dialogue.greeting())
         while data := await self._stream.read():
             events = self._dialogue.receive(data)
+            self._warn_if_exposed()
             while (last := await self._follow(events)) is not None:
                 if isinstance(last, Close):
                     log.debug("closed", extra={"session": self._session.id, "why": last.why, "abuse": last.abuse})
@@ -77,6 +79,14 @@ class _ImapFront:
                 events = self._dialogue.refused(outcome.reason, alert=self._session.alert_due())
             await self._stream.drain()
         return None
+
+    def _warn_if_exposed(self) -> None:
+        if self._dialogue.exposed and not self._warned:
+            self._warned = True
+            log.warning(
+                "a password came in clear text; whoever owns it should change it and mend the client's settings",
+                extra={"session": self._session.id, "address": str(self._session.origin.address)},
+            )
 
     async def _follow(self, events: Sequence[Event]) -> LoginAttempt | Close | None:
         """Do what the dialogue says; what it ended on, if that is for the caller to do."""

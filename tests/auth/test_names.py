@@ -78,6 +78,11 @@ def test_a_name_may_grow_too_long_by_its_domain() -> None:
         canonical("a" * 60, ".".join(["x" * 60] * 4))
 
 
+def test_a_name_of_few_characters_may_have_too_many_octets() -> None:
+    with pytest.raises(NameRefused, match="no host name"):
+        canonical("a@" + "ü" * 240, "")
+
+
 @given(st.text(max_size=40) | st.from_regex(r"[\w.+'-]{1,20}@[\w-]{1,10}\.[a-z]{2,4}", fullmatch=True))
 def test_canonical_is_idempotent_and_folds_its_own_spellings(typed: str) -> None:
     try:

@@ -1,0 +1,400 @@
+"""The order of a login, on real records, with a directory and a clock that the test turns."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pyotp
+import pytest
+
+from mailguard.auth.accounts import AccountName, AppPassword
+from mailguard.auth.attempt import (
+    Admission,
+    Answer,
+    Factor,
+    LoginAttempt,
+    LoginForm,
+    MailProtocol,
+    Origin,
+    Reason,
+    Refused,
+    Verdict,
+)
+from mailguard.auth.authenticator import Authenticator, Login, new_session_id
+from mailguard.auth.decision import Door
+from mailguard.auth.events import Event
+from mailguard.auth.names import Naming
+from mailguard.auth.passwords import digest_app_password, generate_app_password, grouped
+from mailguard.auth.policy import Policies, Policy
+from mailguard.keyring import Keyring
+from mailguard.secret import Secret
+from mailguard.store import Store, new_id
+
+ANN = AccountName("ann@example.org")
+SEED = Secret(b"JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+HOME, AWAY = Origin.of("192.0.2.7", 40001), Origin.of("198.51.100.9", 40002)
+MASTER = Door(MailProtocol.IMAP, LoginForm.MASTER, creates=True)
+OWN = Door(MailProtocol.IMAP, LoginForm.OWN, creates=True)
+NOON = 1_795_521_600.0
+PASSWORD = "correct horse"
+
+
+@dataclass
+class Hands:
+    """A clock that the test turns."""
+
+    at: float = NOON
+    believed: bool = True
+
+    def now(self) -> float:
+        return self.at
+
+    def trusted(self) -> bool:
+        return self.believed
+
+
+@dataclass
+class Directory:
+    """The identity source: one password a name, and what it was asked."""
+
+    passwords: dict[str, str] = field(default_factory=lambda: {ANN: PASSWORD})
+    down: bool = False
+    asked: list[tuple[str, bytes]] = field(default_factory=list)
+
+    async def ask(self, name: AccountName, password: Secret) -> Answer:
+        self.asked.append((name, password.reveal()))
+        if self.down:
+            return Answer(Verdict.UNAVAILABLE, Reason.BACKEND_UNAVAILABLE, "connection refused")
+        return Answer(Verdict.YES if self.passwords.get(name) == password.reveal().decode() else Verdict.NO)
+
+
+@dataclass
+class Scene:
+    """Everything a login needs."""
+
+    store: Store
+    ring: Keyring
+    hands: Hands
+    directory: Directory
+    policy: Policy = Policy()  # noqa: RUF009  (frozen)
+
+    def login(
+        self, string: str, *, name: str = ANN, origin: Origin = HOME, door: Door = MASTER
+    ) -> tuple[Login, "Directory"]:
+        by = Authenticator(
+            self.store.ledger,
+            self.hands,
+            self.ring,
+            Policies(self.policy),
+            Naming("example.org", frozenset({"mailguard"})),
+        )
+        attempt = LoginAttempt(name, Secret(string.encode()), "PLAIN")
+        return by.login(attempt, door, origin, new_session_id()), self.directory
+
+    async def outcome(self, string: str, **how: object) -> Factor | Reason:
+        decided = await self.decided(string, **how)
+        return decided.factor if isinstance(decided, Admission) else decided.reason
+
+    async def decided(self, string: str, **how: object) -> Admission | Refused:
+        login, directory = self.login(string, **how)  # type: ignore[arg-type]
+        return await login.decide(directory)
+
+    def code(self, offset: int = 0) -> str:
+        return pyotp.TOTP(SEED.reveal().decode()).at(int(self.hands.at) + 30 * offset)
+
+    async def enrol(self) -> str:
+        if await self.store.accounts.get(ANN) is None:
+            await self.store.accounts.add(ANN, actor="operator:root")
+        device = await self.store.devices.enrol(ANN, "phone", SEED, actor="operator:root")
+        await self.store.devices.confirm(device.id, 1, actor="operator:root")
+        return device.id
+
+    async def app_password(self, **changes: object) -> tuple[str, AppPassword]:
+        account = await self.store.accounts.get(ANN) or await self.store.accounts.add(ANN, actor="operator:root")
+        secret = generate_app_password()
+        row = replace(
+            AppPassword(new_id(), account.id, "phone", frozenset(MailProtocol), created_at=self.hands.at),
+            **changes,  # type: ignore[arg-type]
+        )
+        digest = digest_app_password(self.ring, secret.reveal())
+        await self.store.app_passwords.issue(ANN, row, digest, actor="operator:root")
+        return grouped(secret), row
+
+    async def last(self) -> tuple[Event, str, str]:
+        row = (await self.store.audit.list(limit=1))[0].row
+        return row.event, row.account, row.reason
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def swap_for_a_folder(file: Path) -> None:
+    """A database that cannot be opened any more."""
+    file.rename(file.with_suffix(".away"))
+    file.mkdir()
+
+
+def everything_in(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.iterdir())
+
+
+@pytest.fixture
+async def scene(folder: Path, ring: Keyring) -> AsyncIterator[Scene]:
+    hands = Hands()
+    store = await Store.open(f"sqlite:///{folder / 'mailguard.db'}", ring, now=hands.now)
+    yield Scene(store, ring, hands, Directory())
+    await store.close()
+
+
+async def test_a_first_right_password_makes_an_account(scene: Scene) -> None:
+    assert await scene.outcome("wrong") is Reason.UNKNOWN_ACCOUNT
+    assert await scene.store.accounts.get(ANN) is None
+    assert await scene.outcome(PASSWORD, name="ANN") is Factor.PASSWORD
+    assert await scene.store.accounts.get(ANN) is not None
+    assert await scene.last() == (Event.LOGIN_GRANTED, ANN, "")
+
+
+async def test_unknown_names_are_refused_without_a_question(scene: Scene) -> None:
+    assert await scene.outcome(PASSWORD, door=replace(MASTER, creates=False)) is Reason.UNKNOWN_ACCOUNT
+    assert scene.directory.asked == []
+
+
+async def test_password_and_code(scene: Scene) -> None:
+    device = await scene.enrol()
+    assert await scene.outcome(PASSWORD) is Reason.CODE_MISSING
+    assert await scene.outcome(PASSWORD + "000000") is Reason.CODE_WRONG
+    assert await scene.outcome("wrong" + scene.code()) is Reason.WRONG_PASSWORD
+    granted = await scene.decided(PASSWORD + scene.code())
+    assert isinstance(granted, Admission)
+    assert (granted.factor, granted.device) == (Factor.CODE, device)
+    assert [password for _, password in scene.directory.asked] == [
+        PASSWORD.encode(), PASSWORD.encode(), b"wrong", PASSWORD.encode(),
+    ]  # fmt: skip
+
+
+async def test_an_authenticator_of_eight_digits_counts_its_own(scene: Scene) -> None:
+    await scene.enrol()
+    long = await scene.store.devices.enrol(ANN, "token", SEED, actor="operator:root", digits=8)
+    await scene.store.devices.confirm(long.id, 1, actor="operator:root")
+    code = pyotp.TOTP(SEED.reveal().decode(), digits=8).at(int(scene.hands.at))
+    granted = await scene.decided(PASSWORD + code)
+    assert isinstance(granted, Admission)
+    assert granted.device == long.id
+
+
+async def test_the_winning_string_opens_further_connections_for_a_minute(scene: Scene) -> None:
+    await scene.enrol()
+    string = PASSWORD + scene.code()
+    assert await scene.outcome(string) is Factor.CODE
+    asked = len(scene.directory.asked)
+    assert await scene.outcome(string) is Factor.GRANT
+    assert len(scene.directory.asked) == asked
+    assert await scene.outcome(string, origin=AWAY) is Reason.REPLAY
+    assert (await scene.last())[2] == "replay"
+    scene.hands.at += 59
+    assert await scene.outcome(string) is Factor.GRANT
+    scene.hands.at += 2
+    assert await scene.outcome(string) is Reason.CODE_WRONG
+
+
+async def test_a_code_of_the_last_step_passes_and_is_then_used(scene: Scene) -> None:
+    await scene.enrol()
+    previous = scene.code(-1)
+    assert await scene.outcome(PASSWORD + previous) is Factor.CODE
+    assert await scene.outcome(PASSWORD + previous, origin=AWAY) is Reason.REPLAY
+    scene.policy = Policy(grant_for=None)
+    string = PASSWORD + scene.code()
+    assert await scene.outcome(string) is Factor.CODE
+    assert await scene.outcome(string) is Reason.CODE_REUSED
+
+
+async def test_under_own_a_grant_needs_the_stores_yes_and_ends_with_its_no(scene: Scene) -> None:
+    await scene.enrol()
+    string = PASSWORD + scene.code()
+    assert await scene.outcome(string, door=OWN) is Factor.CODE
+    assert await scene.outcome(string, door=OWN) is Factor.GRANT
+    assert scene.directory.asked == [(ANN, PASSWORD.encode())] * 2
+    assert await scene.outcome(string, door=OWN, origin=AWAY) is Reason.REPLAY
+    scene.directory.down = True
+    assert await scene.outcome(string, door=OWN) is Reason.BACKEND_UNAVAILABLE
+    scene.directory.down = False
+    scene.directory.passwords[ANN] = "changed"
+    assert await scene.outcome(string, door=OWN) is Reason.WRONG_PASSWORD
+    assert await scene.last() == (Event.LOGIN_REFUSED, ANN, "wrong-password")
+    scene.directory.passwords[ANN] = PASSWORD
+    assert await scene.outcome(string, door=OWN) is Reason.CODE_REUSED
+
+
+async def test_a_code_alone_asks_no_directory_for_an_empty_password(scene: Scene) -> None:
+    await scene.enrol()
+    scene.directory.passwords[ANN] = ""
+    assert await scene.outcome(scene.code()) is Reason.WRONG_PASSWORD
+    assert scene.directory.asked == []
+
+
+async def test_an_app_password_asks_nobody(scene: Scene) -> None:
+    await scene.enrol()
+    secret, row = await scene.app_password()
+    granted = await scene.decided(secret.upper())
+    assert isinstance(granted, Admission)
+    assert (granted.factor, granted.credential) == (Factor.APP_PASSWORD, row.id)
+    assert scene.directory.asked == []
+    assert await scene.outcome(secret, door=OWN) is Reason.APP_PASSWORD_NEEDS_VAULT
+    assert await scene.outcome(secret, name="bob") is Reason.APP_PASSWORD_OF_ANOTHER
+    await scene.store.app_passwords.revoke(ANN, row.id, actor="operator:root")
+    assert await scene.outcome(secret) is Reason.APP_PASSWORD_REVOKED
+    assert (await scene.store.audit.list(limit=1))[0].row.credential == row.id
+    assert scene.directory.asked == []
+
+
+async def test_the_users_own_password_may_look_like_an_app_password(scene: Scene) -> None:
+    scene.directory.passwords[ANN] = "k7mq2xwdk7mq2xwdk7mq2xwdk7mq"
+    assert await scene.outcome(scene.directory.passwords[ANN]) is Factor.PASSWORD
+
+
+async def test_trouble_burns_nothing(scene: Scene) -> None:
+    await scene.enrol()
+    string = PASSWORD + scene.code()
+    scene.directory.down = True
+    for _ in range(20):
+        assert await scene.outcome(string) is Reason.BACKEND_UNAVAILABLE
+    assert await scene.last() == (Event.LOGIN_DEFERRED, ANN, "backend-unavailable")
+    scene.directory.down = False
+    assert await scene.outcome(string) is Factor.CODE
+
+
+async def test_an_untrusted_clock_defers_what_may_be_a_code_whoever_asks(scene: Scene) -> None:
+    await scene.enrol()
+    secret, _ = await scene.app_password()
+    scene.hands.believed = False
+    assert await scene.outcome(PASSWORD + scene.code()) is Reason.CLOCK_UNTRUSTED
+    assert await scene.outcome("whatever123456", name="nobody") is Reason.CLOCK_UNTRUSTED
+    assert await scene.outcome(PASSWORD) is Reason.CODE_MISSING
+    assert await scene.outcome(secret) is Factor.APP_PASSWORD
+    scene.hands.believed = True
+    assert await scene.outcome(PASSWORD + scene.code()) is Factor.CODE
+
+
+async def test_a_wrong_secret_counts_once_and_is_asked_again_only_later(scene: Scene) -> None:
+    await scene.enrol()
+    for _ in range(40):
+        await scene.outcome("stale")
+    assert len(scene.directory.asked) == 1
+    assert (await scene.last())[2] == "wrong-repeated"
+    scene.hands.at += 15 * 60
+    assert await scene.outcome("stale") is Reason.WRONG_PASSWORD
+    assert len(scene.directory.asked) == 2
+    assert await scene.outcome(PASSWORD + scene.code()) is Factor.CODE
+
+
+async def test_ten_wrong_secrets_throttle_a_name_from_a_network_known_or_not(scene: Scene) -> None:
+    await scene.enrol()
+    secret, _ = await scene.app_password()
+    for name in (ANN, "nobody@example.org", "no good name"):
+        for number in range(10):
+            assert await scene.outcome(f"wrong{number}", name=name) is not Reason.THROTTLED
+        assert await scene.outcome("wrong again", name=name) is Reason.THROTTLED
+    assert await scene.outcome(PASSWORD + scene.code()) is Reason.THROTTLED
+    assert await scene.outcome(secret) is Factor.APP_PASSWORD
+    assert await scene.outcome(PASSWORD + scene.code(), origin=AWAY) is Factor.CODE
+    # And a granted login from anywhere clears what is counted by account, not what this network did.
+    assert await scene.outcome(PASSWORD + "111111") is Reason.THROTTLED
+
+
+async def test_all_spellings_of_a_name_share_one_allowance(scene: Scene) -> None:
+    await scene.enrol()
+    for number, name in enumerate(["ann", "ANN", "Ann@Example.org", "ａnn", "ann@EXAMPLE.ORG"] * 2):
+        assert await scene.outcome(f"wrong{number}", name=name) is Reason.WRONG_PASSWORD
+    assert await scene.outcome("one more") is Reason.THROTTLED
+
+
+async def test_a_name_that_nobody_can_have_is_refused_like_any_other(scene: Scene) -> None:
+    for name in ("victim*mailguard", "mailguard", "ann@example.org ", "a b"):
+        assert await scene.outcome(PASSWORD, name=name) is Reason.BAD_NAME
+    assert scene.directory.asked == []
+    event, account, reason = await scene.last()
+    assert (event, account, reason) == (Event.LOGIN_REFUSED, "", "bad-name")
+
+
+async def test_a_failed_leg_leaves_the_grant(scene: Scene) -> None:
+    await scene.enrol()
+    string = PASSWORD + scene.code()
+    login, directory = scene.login(string)
+    assert isinstance(await login.decide(directory), Admission)
+    deferred = await login.defer(Refused(Reason.BACKEND_UNAVAILABLE, "connection refused"))
+    assert deferred.reason is Reason.BACKEND_UNAVAILABLE
+    assert await scene.outcome(string) is Factor.GRANT
+
+
+async def test_without_grants_a_failed_leg_leaves_a_permit_for_one_session(scene: Scene) -> None:
+    scene.policy = Policy(grant_for=None)
+    await scene.enrol()
+    string = PASSWORD + scene.code()
+    for expected in (Factor.CODE, Factor.GRANT):  # and the permit may fail in its turn
+        login, directory = scene.login(string)
+        granted = await login.decide(directory)
+        assert isinstance(granted, Admission)
+        assert granted.factor is expected
+        await login.defer(Refused(Reason.BACKEND_UNAVAILABLE))
+        assert await scene.outcome(string, origin=AWAY) is Reason.REPLAY
+    assert await scene.outcome(string) is Factor.GRANT
+    assert await scene.outcome(string) is Reason.CODE_REUSED
+
+
+async def test_a_permit_ends_a_minute_after_the_step_was_won(scene: Scene) -> None:
+    scene.policy = Policy(grant_for=None)
+    await scene.enrol()
+    string = PASSWORD + scene.code()
+    login, directory = scene.login(string)
+    await login.decide(directory)
+    await login.defer(Refused(Reason.BACKEND_UNAVAILABLE))
+    scene.hands.at += 40
+    login, directory = scene.login(string)
+    assert isinstance(await login.decide(directory), Admission)
+    await login.defer(Refused(Reason.BACKEND_UNAVAILABLE))
+    scene.hands.at += 21
+    assert await scene.outcome(string) in (Reason.CODE_REUSED, Reason.CODE_WRONG)
+
+
+async def test_what_was_revoked_after_the_facts_is_noticed(scene: Scene) -> None:
+    secret, row = await scene.app_password()
+    login, directory = scene.login(secret)
+    admission = await login.decide(directory)
+    assert isinstance(admission, Admission)
+    assert await login.still_stands(admission) is None
+    await scene.store.app_passwords.revoke(ANN, row.id, actor="operator:root")
+    fallen = await login.still_stands(admission)
+    assert fallen is not None
+    assert fallen.reason is Reason.REVOKED_IN_FLIGHT
+    assert await scene.last() == (Event.LOGIN_REFUSED, ANN, "revoked-in-flight")
+
+
+async def test_records_that_are_gone_let_nobody_in(folder: Path, scene: Scene) -> None:
+    secret, _ = await scene.app_password()
+    login, directory = scene.login(secret)
+    admission = await login.decide(directory)
+    assert isinstance(admission, Admission)
+    await scene.store.close()
+    swap_for_a_folder(folder / "mailguard.db")
+    assert await scene.outcome(secret) is Reason.RECORDS_UNAVAILABLE
+    fallen = await login.still_stands(admission)
+    assert fallen is not None
+    assert fallen.reason is Reason.RECORDS_UNAVAILABLE
+    assert (await login.defer(Refused(Reason.BACKEND_UNAVAILABLE, "down"))).reason is Reason.BACKEND_UNAVAILABLE
+
+
+async def test_no_row_and_no_repr_holds_a_password_used(folder: Path, scene: Scene) -> None:
+    await scene.enrol()
+    secret, _ = await scene.app_password()
+    strings = [secret, PASSWORD, PASSWORD + scene.code(), "wrong-guess-1", PASSWORD + "000000"]
+    shown = []
+    for string in strings:
+        login, directory = scene.login(string)
+        shown += [repr(login), repr(await login.decide(directory)), repr(vars(login))]
+    await scene.store.close()
+    kept = everything_in(folder)
+    for string in (*strings, secret.replace("-", ""), SEED.reveal().decode()):
+        assert string.encode() not in kept
+        assert string not in "".join(shown)

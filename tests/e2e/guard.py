@@ -127,7 +127,7 @@ def configure(
         "store": {"url": "sqlite:///mailguard.db"},
         "keys": {"file": "keys.toml"},
         "names": {"domain": "example.org"},
-        "throttle": {"failure_delay": "1500ms"},
+        "throttle": {"failure_delay": "2s"},
         "backend": backends(stack, login),
     }
     if login == "master":

@@ -1,0 +1,281 @@
+"""After login: two transports become one pipe, and can be cut from outside at any moment."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, unique
+from typing import Final
+
+from mailguard.net.closing import finish, undelivered, unsent
+
+logger = logging.getLogger("mailguard.net")
+
+IDLE: Final = 31 * 60.0  # seconds; IMAP clients renew IDLE within 29 minutes (RFC 2177)
+STALL: Final = 5 * 60.0  # seconds in which a peer that we have something for takes nothing of it
+HIGH_WATER: Final = 64 * 1024  # octets waiting for one peer, above which the other is not read
+# One TLS record is up to 16 KiB and an incomplete one stays put, so the low mark must be above that.
+TLS_HIGH_WATER: Final = 64 * 1024
+TLS_LOW_WATER: Final = 32 * 1024
+READ_SIZE: Final = 64 * 1024
+
+
+@unique
+class End(Enum):
+    """Why a relay ended."""
+
+    CLIENT_CLOSED = "client-closed"
+    STORE_CLOSED = "store-closed"
+    ABORTED = "aborted"  # by us: revoked, ended by an administrator, drained
+    IDLE = "idle"
+    STALLED = "stalled"  # one side would not take what the other had sent
+    LOST = "lost"  # a connection broke
+
+
+@dataclass(frozen=True, slots=True)
+class RelayEnd:
+    """Why a relay ended, and how many octets it passed on in each direction."""
+
+    why: End
+    to_store: int
+    to_client: int
+
+
+class Relay:
+    """Carries bytes between a client and its store, both ways, unaltered and in order.
+
+    Both transports must have reading paused; `to_store` and `to_client` were read from them before and go
+    first. `tap` is shown what the client sends, after it has been passed on, until it returns True.
+    Between reading and writing a byte is copied once; no task runs per chunk. What a slow peer has not
+    taken holds back the other side instead of piling up here.
+    """
+
+    def __init__(
+        self, client: asyncio.Transport, store: asyncio.Transport, *, to_store: bytes, to_client: bytes,
+        tap: Callable[[bytes], bool] | None = None, idle: float = IDLE, stall: float = STALL,
+    ) -> None:  # fmt: skip
+        self._loop = asyncio.get_running_loop()
+        self._client = _Side(self, client, End.CLIENT_CLOSED)
+        self._store = _Side(self, store, End.STORE_CLOSED)
+        self._client.other, self._store.other = self._store, self._client
+        self._first = ((self._client, to_store), (self._store, to_client))
+        self._tap = tap
+        self._idle = idle
+        self._stall = stall
+        self._ended: asyncio.Future[End] = self._loop.create_future()
+        self._active = self._loop.time()
+        self._alarm: asyncio.TimerHandle | None = None
+
+    async def run(self) -> RelayEnd:
+        """Carry until either side closes, nothing moves any more, or `abort`; both are closed on return.
+
+        What one side sent before it closed is still delivered to the other, if that one reads on.
+        """
+        sides = (self._client, self._store)
+        try:
+            if not self.over:
+                self._begin()
+                await self._ended
+                for side in sides:
+                    side.release()
+                await asyncio.gather(*(finish(side.transport, side.lost) for side in sides))
+        finally:
+            self.abort()
+            if self._alarm is not None:
+                self._alarm.cancel()
+        return RelayEnd(self._ended.result(), self._store.octets, self._client.octets)
+
+    def abort(self) -> None:
+        """Cut both connections within this call; nothing is written after it."""
+        self.end(End.ABORTED)
+        self._client.cut()
+        self._store.cut()
+
+    # What follows is called by the two sides.
+
+    def end(self, why: End) -> None:
+        """The first reason counts."""
+        if not self.over:
+            self._ended.set_result(why)
+
+    @property
+    def over(self) -> bool:
+        """Nothing is passed on any more."""
+        return self._ended.done()
+
+    def carry(self, source: "_Side", data: bytes) -> None:
+        """Pass on what `source` sent."""
+        if self.over:
+            return
+        self._active = self._loop.time()
+        source.other.send(data)
+        if self._tap is not None and source is self._client:
+            self._show(data)
+
+    def watch(self) -> None:
+        """Look after a side that has begun to block."""
+        self._arm(self._loop.time() + self._stall)
+
+    def _begin(self) -> None:
+        for side, _ in self._first:
+            side.attach()
+        for side, data in self._first:
+            if data:
+                self.carry(side, data)
+        for side, _ in self._first:
+            side.start()
+        self._arm(self._active + self._idle)
+
+    def _show(self, data: bytes) -> None:
+        try:
+            done = self._tap is None or self._tap(data)
+        except Exception:
+            logger.exception("the tap of a relay failed and was removed")
+            done = True
+        if done:
+            self._tap = None
+
+    def _check(self) -> None:
+        """The one timer: it looks at what happened since, so that no chunk has to reset it."""
+        self._alarm = None
+        if self.over:
+            return
+        now = self._loop.time()
+        due = self._active + self._idle
+        if now >= due:
+            self.end(End.IDLE)
+        for side in (self._client, self._store):
+            if (since := side.blocked(now)) is None:
+                continue
+            if now >= since + self._stall:
+                self.end(End.STALLED)
+                self.abort()
+            due = min(due, since + self._stall)
+        if not self.over:
+            self._arm(due)
+
+    def _arm(self, due: float) -> None:
+        if self._alarm is not None:
+            if self._alarm.when() <= due:
+                return
+            self._alarm.cancel()
+        self._alarm = self._loop.call_at(due, self._check)
+
+
+class _Side(asyncio.BufferedProtocol):
+    """One of the two connections."""
+
+    __slots__ = ("_blocked_at", "_closed", "_left", "_relay", "lost", "octets", "other", "transport")
+
+    other: "_Side"
+
+    def __init__(self, relay: Relay, transport: asyncio.Transport, closed: End) -> None:
+        self.transport = transport
+        self.octets = 0  # sent to this side
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._relay = relay
+        self._closed = closed
+        self._blocked_at: float | None = None
+        self._left = 0  # octets that waited when it was last looked at
+
+    @property
+    def takes(self) -> bool:
+        """No more waits for this side than should."""
+        return self._blocked_at is None
+
+    def attach(self) -> None:
+        """Become the protocol of the transport, which goes on holding its input back."""
+        if self.transport.is_closing():
+            self.lost.set_result(None)  # its protocol of that time has been told, or will be
+            return
+        self.transport.set_protocol(self)
+        self.transport.set_write_buffer_limits(HIGH_WATER)
+        limit = getattr(self.transport, "set_read_buffer_limits", None)  # TLS only
+        if limit is not None:
+            limit(TLS_HIGH_WATER, TLS_LOW_WATER)
+
+    def start(self) -> None:
+        """Let the input flow, unless the other side blocks already."""
+        if self.lost.done():
+            self._last_words()
+            self._relay.end(self._closed)
+        elif self.other.takes:
+            self.transport.resume_reading()
+
+    def send(self, data: bytes) -> None:
+        """Write to this side; dropped if it is closing."""
+        if not self.transport.is_closing():
+            self.octets += len(data)
+            self.transport.write(data)
+
+    def blocked(self, now: float) -> float | None:
+        """Since when this side has taken nothing though something waits for it."""
+        if self._blocked_at is not None and (left := unsent(self.transport)) != self._left:
+            if left < self._left:
+                self._blocked_at = now
+            self._left = left
+        return self._blocked_at
+
+    def release(self) -> None:
+        """Read on, into nothing: input left unread would turn our close into a reset and lose what we sent."""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def cut(self) -> None:
+        self.transport.abort()
+
+    # What follows is called by the transport.
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        # TLS layers hint at what they hold. Given less room, uvloop's hands the rest over in a later pass, and
+        # the end of the connection may come before that.
+        return _room.for_octets(sizehint)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._relay.carry(self, bytes(_room.view[:nbytes]))
+
+    def eof_received(self) -> None:
+        # Neither loop can half-close TLS, so one end ends both directions.
+        self._relay.end(self._closed)
+
+    def pause_writing(self) -> None:
+        self._blocked_at = asyncio.get_running_loop().time()
+        self._left = unsent(self.transport)
+        if not self._relay.over and not self.other.transport.is_closing():
+            self.other.transport.pause_reading()
+            self._relay.watch()
+
+    def resume_writing(self) -> None:
+        self._blocked_at = None
+        if not self.other.transport.is_closing():
+            self.other.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.set_result(None)
+        self._last_words()
+        self._relay.end(self._closed if exc is None else End.LOST)
+
+    def _last_words(self) -> None:
+        if rest := undelivered(self.transport):
+            self._relay.carry(self, rest)
+
+
+class _Room(threading.local):
+    """Where input lands before it is copied out: one buffer for all sessions of a thread, and so of a loop.
+
+    A loop fills it and calls buffer_updated() in one go. A buffer of its own would be most of what an idle
+    session costs.
+    """
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(READ_SIZE))
+
+    def for_octets(self, count: int) -> memoryview:
+        """Room for at least so many."""
+        if count > len(self.view):
+            self.view = memoryview(bytearray(count))
+        return self.view
+
+
+_room = _Room()

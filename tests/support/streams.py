@@ -1,0 +1,65 @@
+"""Connections for tests: real streams and relays over real sockets, all within the test's own event loop."""
+
+import asyncio
+import socket
+import ssl
+
+from mailguard.net.stream import Stream, accept, connect
+from mailguard.net.tls import client_context, server_context
+from tests.support.certs import Authority, Issued
+
+HOST = "127.0.0.1"
+
+
+class Tls:
+    """Contexts that trust each other."""
+
+    def __init__(self, authority: Authority, issued: Issued) -> None:
+        self.server = server_context(issued.certificate, issued.key, minimum="TLSv1.2")
+        self.client = client_context(authority.ca)
+
+
+def listening() -> socket.socket:
+    """A non-blocking listening socket on loopback."""
+    sock = socket.create_server((HOST, 0))
+    sock.setblocking(False)
+    return sock
+
+
+async def accepted(listener: socket.socket) -> socket.socket:
+    """The next connection, as a plain non-blocking socket."""
+    sock, _ = await asyncio.get_running_loop().sock_accept(listener)
+    sock.setblocking(False)
+    return sock
+
+
+async def stream_pair(tls: Tls | None = None) -> tuple[Stream, Stream]:
+    """Both ends of one TCP connection: (the connecting one, the accepting one), over TLS where it is given."""
+    with listening() as listener:
+        return await asyncio.gather(
+            connect(*listener.getsockname(), context=tls and tls.client, server_hostname="localhost", timeout=10),
+            _accept(listener, tls and tls.server),
+        )
+
+
+async def read_until(stream: Stream, end: bytes) -> bytes:
+    """Read until what came ends with `end`."""
+    data = b""
+    while not data.endswith(end):
+        piece = await stream.read()
+        if not piece:
+            raise EOFError(f"the peer closed after {data!r}")
+        data += piece
+    return data
+
+
+async def read_all(stream: Stream) -> bytes:
+    """Read until the peer closes."""
+    data = bytearray()
+    while piece := await stream.read():
+        data += piece
+    return bytes(data)
+
+
+async def _accept(listener: socket.socket, context: ssl.SSLContext | None) -> Stream:
+    return await accept(await accepted(listener), context=context)

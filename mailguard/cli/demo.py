@@ -12,7 +12,9 @@ from mailguard.cli.refusal import Refusal
 
 
 def demo(
-    run_for: Annotated[str, typer.Option("--for", help="End after so long, such as 20s; else with Ctrl-C.")] = "",
+    run_for: Annotated[
+        str, typer.Option("--for", envvar="DEMO_FOR", help="End after so long, such as 20s; else by Ctrl-C.")
+    ] = "",
 ) -> None:
     """Run the guard on free ports before an embedded mail store, with one account ready, and show how to get in."""
     if find_spec("pymap") is None:

@@ -1,0 +1,1 @@
+"""What `mailguard check` finds."""

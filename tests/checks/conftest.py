@@ -1,0 +1,120 @@
+"""An installation whose stores do as a script says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from mailguard.checks import Finding, Level, examine
+from mailguard.config.example import render
+from mailguard.config.kinds import Raw
+from mailguard.keyring import create
+from tests.support.certs import Authority, Issued
+from tests.support.hostile_store import HostileStore, ImapStore, Peer, Script
+
+
+@dataclass
+class Submission:
+    """A script: a submission store that takes nobody's login, each of whose words a test may replace."""
+
+    keywords: tuple[str, ...] = ("SIZE 52428800", "AUTH PLAIN")
+    mail: str = "250 2.1.0 Ok"
+    rcpt: str = "554 5.7.1 Relay access denied"
+    auth: str = "535 5.7.8 no"
+    starttls: bool = False
+
+    def __call__(self, peer: Peer) -> None:
+        """Talk to one client until it leaves."""
+        secured = not self.starttls
+        peer.say(b"220 store ESMTP\r\n")
+        while line := peer.line():
+            match line.split(b" ")[0]:
+                case b"EHLO":
+                    offered = self.keywords if secured else ("STARTTLS",)
+                    peer.say("".join(f"250{'-' if i else ' '}{k}\r\n" for i, k in self._counted(offered)).encode())
+                case b"STARTTLS":
+                    peer.say(b"220 go on\r\n")
+                    peer.start_tls()
+                    secured = True
+                case b"MAIL":
+                    peer.say(f"{self.mail}\r\n".encode())
+                case b"RCPT":
+                    peer.say(f"{self.rcpt}\r\n".encode())
+                case b"AUTH":
+                    peer.say(f"{self.auth}\r\n".encode())
+                case _:
+                    return
+
+    @staticmethod
+    def _counted(keywords: tuple[str, ...]) -> list[tuple[int, str]]:
+        lines = ("store", *keywords)
+        return list(zip(range(len(lines) - 1, -1, -1), lines, strict=True))
+
+
+@dataclass
+class Site:
+    """One installation; `changes` go into its configuration."""
+
+    folder: Path
+    changes: dict[str, Raw]
+    stack: ExitStack
+    certificate: Issued
+    heard: dict[str, list[bytes]] = field(default_factory=dict)
+
+    def store(self, key: str, script: Script, *, implicit: bool = True) -> None:
+        """Start a store and point the table `key` at it."""
+        store = self.stack.enter_context(HostileStore(script, certificate=self.certificate, implicit=implicit))
+        self.heard[key] = store.heard
+        self.changes |= {f"{key}.host": "127.0.0.1", f"{key}.port": store.port}
+        self.changes[f"{key}.tls"] = "implicit" if implicit else "starttls"
+
+    def write(self, more: str = "") -> Path:
+        """Its configuration file."""
+        file = self.folder / "etc" / "config.toml"
+        file.write_text(render(self.changes) + more)
+        return file
+
+    async def found(self, more: str = "") -> list[Finding]:
+        """Everything that the check finds."""
+        return [finding async for finding in examine(self.write(more))]
+
+    async def worst(self, more: str = "") -> list[Finding]:
+        """What it finds that is not in order, the clock of the machine under test apart."""
+        return [
+            each
+            for each in await self.found(more)
+            if each.level in (Level.WARN, Level.FAIL) and "synchronised" not in each.what
+        ]
+
+
+@pytest.fixture(scope="session")
+def fresh(authority: Authority) -> Issued:
+    """A certificate that is good for longer than the check warns about."""
+    return authority.issue("mail.example.org", "127.0.0.1", stem="fresh", valid=timedelta(days=40))
+
+
+@pytest.fixture
+def site(tmp_path: Path, authority: Authority, fresh: Issued) -> Iterator[Site]:
+    """One in which nothing is wrong."""
+    for name in ("etc", "keys", "records"):
+        (tmp_path / name).mkdir()
+    create(tmp_path / "keys" / "keys.toml")
+    changes: Mapping[str, Raw] = {
+        "server.hostname": "mail.example.org",
+        "tls.certificate": str(fresh.certificate),
+        "tls.private_key": str(fresh.key),
+        "keys.file": "../keys/keys.toml",
+        "store.url": "sqlite:///../records/mailguard.db",
+        "backend.imap.ca": str(authority.ca),
+        "backend.submission.ca": str(authority.ca),
+    }
+    with ExitStack() as stack:
+        made = Site(tmp_path, dict(changes), stack, fresh)
+        made.store("backend.imap", ImapStore())
+        made.store("backend.submission", Submission())
+        yield made

@@ -1,0 +1,122 @@
+"""What lies on this machine: configuration, keys, certificates, records."""
+
+import os
+import pwd
+import sqlite3
+import time
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+
+from mailguard.checks import Level, examine
+from mailguard.checks.certificates import _covers
+from tests.checks.conftest import Site
+from tests.support.certs import Authority
+
+
+async def test_what_is_not_acted_on_is_noted(site: Site) -> None:
+    notes = [each.what for each in await site.found() if each.level is Level.NOTE]
+    assert 'audit.retention = "365d" is not acted on yet' in notes
+    assert any("SASL slows logins by address" in note for note in notes)
+
+
+async def test_every_problem_of_the_configuration_is_a_finding(site: Site) -> None:
+    file = site.write("\n[nonsense]\n[policy.group.staff]\ntwo_factor = 7\n")
+    found = [finding async for finding in examine(file)]
+    assert [each.level for each in found] == [Level.FAIL, Level.FAIL]
+    assert found[0].what == "config.toml: nonsense is unknown"
+    assert found[1].remedy == 'write two_factor = "optional"'
+
+
+async def test_keys_beside_the_database_are_a_warning(site: Site) -> None:
+    site.changes["store.url"] = "sqlite:///../keys/mailguard.db"
+    (found,) = await site.worst()
+    assert (found.level, "beside the database" in found.what) == (Level.WARN, True)
+
+
+async def test_without_keys_the_rest_is_still_checked(site: Site) -> None:
+    (site.folder / "keys" / "keys.toml").chmod(0o640)
+    (found,) = await site.worst()
+    assert found.level is Level.FAIL
+    assert "chmod 0600" in found.remedy
+
+
+async def test_a_master_secret_open_to_others_is_found(site: Site) -> None:
+    secret = site.folder / "etc" / "master"
+    secret.write_text("s")
+    secret.chmod(0o644)
+    site.changes["backend.imap.master_secret_file"] = "master"
+    (found,) = await site.worst()
+    assert found.remedy == f"do: chmod 0600 {secret}"
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "level", "word"),
+    [
+        ("mail.example.org", 40, None, ""),
+        ("*.example.org", 40, None, ""),
+        ("mail.example.org", 5, Level.WARN, "days left"),
+        ("mail.example.org", -1, Level.FAIL, "has expired"),
+        ("www.example.org", 40, Level.FAIL, "is made out to www.example.org"),
+    ],
+)
+async def test_certificates_are_looked_at(
+    site: Site, authority: Authority, *, name: str, days: int, level: Level | None, word: str
+) -> None:
+    issued = authority.issue(name, stem=f"checked-{days}-{name[0]}", valid=timedelta(days=days))
+    site.changes |= {"tls.certificate": str(issued.certificate), "tls.private_key": str(issued.key)}
+    found = await site.worst()
+    assert [each.level for each in found] == ([level] if level else [])
+    assert all(word in each.what for each in found)
+
+
+async def test_a_key_of_another_certificate_is_found(site: Site, authority: Authority) -> None:
+    site.changes["tls.private_key"] = str(authority.issue("other.example.org").key)
+    (found,) = await site.worst()
+    assert (found.level, "does not belong" in found.remedy) == (Level.FAIL, True)
+
+
+async def test_a_private_key_that_everybody_may_read_is_found(site: Site, authority: Authority) -> None:
+    issued = authority.issue("mail.example.org", stem="open", valid=timedelta(days=40))
+    issued.key.chmod(0o644)
+    site.changes |= {"tls.certificate": str(issued.certificate), "tls.private_key": str(issued.key)}
+    (found,) = await site.worst()
+    assert found.remedy == f"do: chmod 0600 {issued.key}"
+
+
+def test_a_wildcard_stands_for_one_label() -> None:
+    assert _covers("*.Example.org", "mail.example.ORG")
+    assert not _covers("*.example.org", "a.mail.example.org")
+    assert not _covers("*.example.org", "example.org")
+
+
+async def test_records_from_the_future_mean_a_wrong_clock(site: Site) -> None:
+    await site.found()
+    with closing(sqlite3.connect(site.folder / "records" / "mailguard.db")) as database:
+        database.execute("UPDATE audit SET at = :at, last_at = :at", {"at": time.time() + 3600})
+        database.commit()
+    (found,) = await site.worst()
+    assert (found.level, "behind the newest record" in found.what) == (Level.FAIL, True)
+
+
+async def test_records_of_another_version_are_found(site: Site) -> None:
+    (site.folder / "records" / "mailguard.db").write_bytes(b"not a database" * 1000)
+    (found,) = await site.worst()
+    assert found.level is Level.FAIL
+    assert found.what.startswith("records in ")
+
+
+async def test_the_user_that_mailguard_drops_to_must_read_its_files(site: Site) -> None:
+    site.changes["server.user"] = pwd.getpwuid(os.geteuid()).pw_name
+    assert await site.worst() == []
+    site.changes["server.user"] = "mailguard-nobody"
+    (found,) = await site.worst()
+    assert found.what == "there is no user mailguard-nobody"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's files can belong to another user")
+async def test_files_of_root_are_out_of_another_users_reach(site: Site) -> None:
+    site.changes["server.user"] = "nobody"
+    found = await site.worst()
+    assert f"do: chown nobody {site.folder}/etc/../keys/keys.toml" in [each.remedy for each in found]

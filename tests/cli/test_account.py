@@ -1,0 +1,79 @@
+"""Accounts on the command line."""
+
+from tests.cli.conftest import Installation
+
+
+def test_an_account_is_added_under_its_canonical_name(own: Installation) -> None:
+    assert own.done("account", "add", "Ann").out == "added ann@example.org\n"
+    (row,) = own.done("account", "list", "--json").json
+    assert (row["name"], row["administrator"], row["suspended"]) == ("ann@example.org", False, False)
+    assert "ann@example.org" in own.done("account", "list").out
+
+
+def test_an_account_is_not_added_twice(own: Installation) -> None:
+    own.done("account", "add", "ann")
+    again = own("account", "add", "ANN@example.org")
+    assert (again.code, again.out) == (1, "")
+    assert again.err == "there is an account ann@example.org already: see `mailguard account show ann@example.org`\n"
+
+
+def test_a_name_that_no_store_reads_as_one_user_is_refused(own: Installation) -> None:
+    done = own("account", "add", "ann*guard")
+    assert done.code == 1
+    assert "write another" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_the_masters_own_name_is_refused(master: Installation) -> None:
+    assert master("account", "add", "guard@example.org").code == 1
+
+
+def test_show_tells_what_an_account_has(own: Installation) -> None:
+    own.done("account", "add", "ann", "--group", "staff", "--administrator")
+    own.done("totp", "enrol", "ann")
+    shown = own.done("account", "show", "ann", "--json").json
+    assert shown["group"] == "staff"
+    assert shown["two_factor"] == "enforce"
+    assert (shown["authenticators"], shown["authenticators_unconfirmed"], shown["app_passwords"]) == (0, 1, 0)
+    assert "staff" in own.done("account", "show", "ann").out
+
+
+def test_an_account_that_is_not_there_is_said_to_be_missing(own: Installation) -> None:
+    for words in (["show"], ["suspend"], ["resume"], ["set", "--group", "staff"], ["remove", "--yes"]):
+        done = own("account", words[0], "bob", *words[1:])
+        assert (done.code, done.err) == (1, "there is no account bob@example.org: see `mailguard account list`\n")
+
+
+def test_group_and_standing_change_and_unknown_groups_are_refused(own: Installation) -> None:
+    own.done("account", "add", "ann")
+    said = own.done("account", "set", "ann", "--group", "staff", "--administrator").out
+    assert said == "ann@example.org is an administrator, in group staff\n"
+    said = own.done("account", "set", "ann", "--group", "", "--no-administrator").out
+    assert said == "ann@example.org is no administrator, in no group\n"
+    refused = own("account", "set", "ann", "--group", "stuff")
+    assert refused.code == 1
+    assert "write [policy.group.stuff]" in refused.err
+    assert own("account", "set", "ann").code == 2
+
+
+def test_suspension_and_its_end(own: Installation) -> None:
+    own.done("account", "add", "ann")
+    own.done("account", "suspend", "ann")
+    assert own.done("account", "show", "ann", "--json").json["suspended"] is True
+    own.done("account", "resume", "ann")
+    own.done("account", "unlock", "ann")
+    assert own.done("account", "show", "ann", "--json").json["suspended"] is False
+    events = [row["event"] for row in own.done("audit", "list", "ann", "--json").json]
+    assert events == ["account-added", "account-suspended", "account-resumed", "account-unlocked"]
+
+
+def test_removal_asks_first(own: Installation) -> None:
+    own.done("account", "add", "ann")
+    asked = own("account", "remove", "ann")
+    assert (asked.code, asked.out) == (1, "")
+    assert "--yes" in asked.err
+    own.done("account", "remove", "ann", "--yes")
+    assert own.done("account", "list", "--json").json == []
+    empty = own.done("account", "list")
+    assert empty.out == ""
+    assert "mailguard account add" in empty.err

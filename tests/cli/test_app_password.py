@@ -1,0 +1,126 @@
+"""App passwords on the command line."""
+
+import re
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.cli.conftest import Installation
+
+SHAPE = re.compile(r"([a-km-np-z2-9]{4}-){6}[a-km-np-z2-9]{4}\n")
+
+
+def test_it_is_printed_once_and_alone(master: Installation) -> None:
+    master.done("account", "add", "ann")
+    done = master.done("app-password", "issue", "ann", "--label", "phone")
+    assert SHAPE.fullmatch(done.out)
+    assert "not shown again" in done.err
+    listed = master.done("app-password", "list", "ann")
+    secret = done.out.strip()
+    for text in (listed.out, listed.err, master.done("audit", "list").out):
+        assert secret not in text
+        assert secret.replace("-", "") not in text
+    (row,) = master.done("app-password", "list", "ann", "--json").json
+    assert row["label"] == "phone"
+    assert row["protocols"] == ["imap", "submission"]
+    assert row["seen_by_operator"] is True
+    assert row["issued_by"].startswith("operator:")
+    assert (row["expires"], row["revoked"], row["networks"]) == (None, None, [])
+
+
+def test_it_may_be_narrowed(master: Installation) -> None:
+    master.done("account", "add", "ann")
+    words = [
+        "--label",
+        "printer",
+        "--protocol",
+        "submission",
+        "--network",
+        "192.0.2.0/24",
+        "--network",
+        "2001:db8::/64",
+    ]
+    made = master.done("app-password", "issue", "ann", *words, "--expires", "90d", "--json").json
+    assert SHAPE.fullmatch(made["secret"] + "\n")
+    (row,) = master.done("app-password", "list", "ann", "--json").json
+    assert row["id"] == made["id"]
+    assert row["protocols"] == ["submission"]
+    assert row["networks"] == ["192.0.2.0/24", "2001:db8::/64"]
+    left = datetime.fromisoformat(row["expires"]).astimezone(UTC).timestamp() - time.time()
+    assert abs(left - 90 * 86400) < 120
+
+
+def test_under_login_own_it_is_refused_and_says_what_works(own: Installation) -> None:
+    own.done("account", "add", "ann")
+    done = own("app-password", "issue", "ann", "--label", "phone")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        'app passwords do not work with imap and submission while login = "own": the vault that would keep the '
+        'store\'s password is not built. Write login = "master" in [backend.imap], or log in with the password and '
+        "a code\n"
+    )
+    assert own.done("app-password", "list", "ann", "--json").json == []
+
+
+def test_where_one_protocol_has_a_master_that_one_works(master: Installation) -> None:
+    text = master.file.read_text()
+    head, mark, tail = text.partition("[backend.submission]")
+    master.file.write_text(head + mark + tail.replace('login = "master"', 'login = "own"', 1))
+    master.done("account", "add", "ann")
+    done = master("app-password", "issue", "ann", "--label", "phone")
+    assert "do not work with submission" in done.err
+    assert "issue it for --protocol imap alone" in done.err
+    master.done("app-password", "issue", "ann", "--label", "phone", "--protocol", "imap")
+
+
+def test_the_limit_and_the_default_life_are_the_policys(master: Installation) -> None:
+    text = master.file.read_text()
+    text = text.replace("app_password_limit = 20", "app_password_limit = 1")
+    master.file.write_text(text.replace('app_password_expires = ""', 'app_password_expires = "30d"'))
+    master.done("account", "add", "ann")
+    master.done("app-password", "issue", "ann", "--label", "one")
+    done = master("app-password", "issue", "ann", "--label", "two")
+    assert done.code == 1
+    assert "revoke one first" in done.err
+    (row,) = master.done("app-password", "list", "ann", "--json").json
+    assert row["expires"] is not None
+    master.done("app-password", "revoke", "ann", row["id"])
+    master.done("app-password", "issue", "ann", "--label", "two", "--expires", "never")
+    assert master.done("app-password", "list", "ann", "--json").json[1]["expires"] is None
+
+
+def test_revoking(master: Installation) -> None:
+    master.done("account", "add", "ann")
+    for label in ("one", "two", "three"):
+        master.done("app-password", "issue", "ann", "--label", label)
+    rows = master.done("app-password", "list", "ann", "--json").json
+    assert rows[0]["id"] in master.done("app-password", "revoke", "ann", rows[0]["id"]).out
+    asked = master("app-password", "revoke", "ann", "--all")
+    assert asked.code == 1
+    assert "--yes" in asked.err
+    assert master.done("app-password", "revoke", "ann", "--all", "--yes").out.startswith("revoked 2 app passwords")
+    assert all(row["revoked"] for row in master.done("app-password", "list", "ann", "--json").json)
+    assert master("app-password", "revoke", "ann", "nothere").code == 1
+    assert master("app-password", "revoke", "ann").code == 2
+    assert master("app-password", "revoke", "ann", rows[0]["id"], "--all").code == 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--protocol", "pop3"],
+        ["--network", "192.0.2.1/24"],
+        ["--expires", "soon"],
+    ],
+)
+def test_wrong_use_is_told_apart(master: Installation, wrong: list[str]) -> None:
+    master.done("account", "add", "ann")
+    done = master("app-password", "issue", "ann", "--label", "x", *wrong)
+    assert done.code == 2
+    assert wrong[0] in done.err
+
+
+def test_an_account_comes_first(master: Installation) -> None:
+    done = master("app-password", "issue", "bob", "--label", "x")
+    assert done.err == "there is no account bob@example.org; do: mailguard account add bob@example.org\n"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mailguard.auth.accounts import Account, AccountName, AppPassword, KeyedHash
     from mailguard.store.administration import Administration
 
+TOLD_SECONDS = 24 * 3600.0  # no session outlives a day without a worker that follows the revocations
+
 _c = app_passwords.c
 _ISSUE = insert(app_passwords)
 _OF_ACCOUNT = select(app_passwords).where(_c.account_id == bindparam("account")).order_by(_c.created_at, _c.id)
@@ -98,9 +100,10 @@ class AppPasswords:
 
         return await self._by.database.write(work)
 
-    async def expire(self, since: float) -> int:
-        """End the sessions of app passwords that ran out after `since`; how many ran out. Writes only if some did."""
-        times = {"now": self._by.now(), "since": since}
+    async def expire(self) -> int:
+        """End the sessions of app passwords that have run out; how many ran out. Writes only if some did."""
+        now = self._by.now()
+        times = {"now": now, "since": now - TOLD_SECONDS}
         ran_out = await self._by.database.read(lambda connection: connection.execute(_RAN_OUT, times).all())
         if not ran_out:
             return 0
@@ -108,7 +111,7 @@ class AppPasswords:
         def work(connection: Connection) -> int:
             found = connection.execute(_RAN_OUT, times).scalars().all()
             for app_password_id in found:
-                revocations.revoke(connection, Kind.EXPIRY, app_password_id, times["now"])
+                revocations.revoke(connection, Kind.EXPIRY, app_password_id, now)
             return len(found)
 
         return await self._by.database.write(work)

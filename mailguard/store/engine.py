@@ -142,10 +142,13 @@ class _Held:
         self._engine = engine
         self._lock = asyncio.Lock()
         self._connection: AsyncConnection | None = None
+        self._closed = False
         self.opened = 0
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         async with self._lock:
+            if self._closed:
+                raise StoreUnavailable("the records are closed: mailguard is shutting down")
             if self._connection is None:
                 self._connection = await self._engine.connect()
                 self.opened += 1
@@ -157,6 +160,7 @@ class _Held:
 
     async def close(self) -> None:
         async with self._lock:
+            self._closed = True
             await self._drop()
 
     async def _drop(self) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailguard.store import audit as record
-from mailguard.store import facts as reading
 from mailguard.store import grants, throttle
 from mailguard.store.entry import EntryLost, admit
+from mailguard.store.facts import Reading, read
 from mailguard.store.revocations import revoked_since
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ class StoreLedger:
         self, name: AccountName, app_password: Sequence[KeyedHash], string: Sequence[KeyedHash], now: float
     ) -> Facts:
         """Read; a row that was altered behind our back is recorded as such."""
-        found = await self._database.read(
-            lambda connection: reading.read(
-                connection, self._seal, name, app_password=app_password, string=string, now=now
-            )
-        )
+
+        def work(connection: Connection) -> Reading:
+            return read(connection, self._seal, name, app_password=app_password, string=string, now=now)
+
+        found = await self._database.read(work)
         for alarm in found.alarms:
             await self.record(alarm)
         return found.facts

@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import column, inspect, select, table
+from sqlalchemy import String, column, inspect, select, table
 from sqlalchemy.exc import DBAPIError
 
 from mailguard.auth.events import Event
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from alembic.config import Config
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
 _VERSION_TABLE = "alembic_version"
-_VERSION = select(column("version_num")).select_from(table(_VERSION_TABLE))
+_VERSION: Select[str] = select(column("version_num", String)).select_from(table(_VERSION_TABLE))
 
 
 def ensure(path: Path, now: float) -> None:

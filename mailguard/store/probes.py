@@ -28,6 +28,7 @@ class ProbeRow:
 
 _c = probes.c
 _READ = select(probes).where(_c.protocol == bindparam("asked"), _c.at.is_not(None))
+_CLAIMED = select(_c.claimed_at).where(_c.protocol == bindparam("asked"))
 _NEW = insert(probes)
 _CLAIM = _NEW.on_conflict_do_update(
     index_elements=[_c.protocol],
@@ -55,6 +56,10 @@ class Probes:
 
     async def claim(self, protocol: MailProtocol, now: float, every: float) -> bool:
         """May this worker probe now? One worker may, once in `every` seconds."""
+        # Every worker asks every second, mostly in vain: no writing transaction for a no.
+        claimed = await self._database.read(lambda c: c.execute(_CLAIMED, {"asked": protocol.value}).scalar())
+        if claimed is not None and claimed > now - every:
+            return False
         values = {**_row(protocol, (), None, ""), "claimed_at": now, "before": now - every}
         return await self._database.write(lambda c: c.execute(_CLAIM, values).rowcount == 1)
 

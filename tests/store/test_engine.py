@@ -1,0 +1,147 @@
+"""Trouble of the database: it is told with what to do, and nothing is half done (security.md, promise 2)."""
+
+import asyncio
+import resource
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from mailguard.auth.accounts import Account
+from mailguard.auth.ports import Lost, StoreUnavailable
+from mailguard.keyring import Keyring
+from mailguard.store import Store, engine
+from mailguard.store.engine import database_path, unavailable
+from tests.store.words import ANN, BOB, NOON, OPERATOR, StoppedClock, admitted, by_code, phone, sql
+
+
+@contextmanager
+def full_disk(database: Path) -> Iterator[None]:
+    """No file may grow beyond the log as it is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (database.with_name("mailguard.db-wal").stat().st_size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_full_disk_burns_no_code(store: Store, keys: Keyring, ann: Account, database: Path) -> None:
+    device = await phone(store)
+    rows = len(await store.audit.list())
+    with full_disk(database), pytest.raises(StoreUnavailable, match=r"full|no space left"):
+        await store.ledger.admit(by_code(keys, device, 101))
+    assert len(await store.audit.list()) == rows
+    assert [d.last_step for d in await store.devices.list(ANN)] == [100]
+    admitted(await store.ledger.admit(by_code(keys, device, 101)))
+
+
+async def test_a_full_disk_changes_no_credential_and_does_not_stop_reading(
+    store: Store, ann: Account, database: Path
+) -> None:
+    with full_disk(database):
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                await store.accounts.suspend(ANN, actor=OPERATOR)
+            assert await store.accounts.get(ANN) == ann
+            assert await store.revocations.after(0) == []
+    await store.accounts.suspend(ANN, actor=OPERATOR)
+    assert [r.target for r in await store.revocations.after(0)] == [ann.id]
+
+
+async def test_a_database_that_another_process_locks_is_unavailable_to_writers_only(
+    store: Store, ann: Account, database: Path, keys: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {**engine._OPTIONS, "connect_args": {"isolation_level": None, "timeout": 0.05}}
+    monkeypatch.setattr(engine, "_OPTIONS", options)
+    impatient = await Store.open(f"sqlite:///{database}", keys)
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="lock"):
+        await impatient.accounts.suspend(ANN, actor=OPERATOR)
+    assert await impatient.accounts.get(ANN) == ann
+    other.execute("ROLLBACK")
+    other.close()
+    await impatient.accounts.suspend(ANN, actor=OPERATOR)
+    await impatient.close()
+
+
+async def test_a_caller_that_hangs_up_in_mid_transaction_breaks_nothing(store: Store, ann: Account) -> None:
+    asked = asyncio.gather(store.accounts.add(BOB, actor=OPERATOR), store.accounts.suspend(ANN, actor=OPERATOR))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    await store.accounts.resume(ANN, actor=OPERATOR)
+    assert [a.name for a in await store.accounts.list()] == [ANN, BOB]
+    assert await store.accounts.get(ANN) == ann
+
+
+async def test_closing_waits_for_work_in_hand(
+    store: Store, ann: Account, database: Path, keys: Keyring, clock: StoppedClock
+) -> None:
+    device = await phone(store)
+    other = await Store.open(f"sqlite:///{database}", keys, now=clock)
+    asked = asyncio.gather(other.ledger.admit(by_code(keys, device, 101)))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    await other.close()
+    admitted(*await asked)
+    assert await store.ledger.admit(by_code(keys, device, 101, text="x")) is Lost.STEP_USED
+    with pytest.raises(StoreUnavailable, match="shutting down"):
+        await other.accounts.get(ANN)
+
+
+async def test_commits_survive_a_power_cut_and_ids_stay_whole(store: Store) -> None:
+    names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+
+    def settings(connection: Connection) -> list[object]:
+        return [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
+
+    assert await store._database.write(settings) == ["wal", 2, 1, 5000]
+    assert await store._database.read(settings) == ["wal", 2, 1, 5000]
+
+
+async def test_an_error_of_the_database_shows_no_value(store: Store, ann: Account, database: Path) -> None:
+    sql(database, "DROP TABLE grants")
+    with pytest.raises(StoreUnavailable) as caught:
+        await store.accounts.suspend(ANN, actor=OPERATOR)
+    chain = f"{caught.value}{caught.value.__cause__}"
+    assert ann.id not in chain
+    assert "grants" in chain
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        (sqlite3.SQLITE_BUSY, "fuser"),
+        (sqlite3.SQLITE_FULL, "free some"),
+        (sqlite3.SQLITE_READONLY, "as the user that owns it"),
+        (sqlite3.SQLITE_CANTOPEN, "its folder must exist"),
+        (sqlite3.SQLITE_CORRUPT, "restore it from a backup"),
+        (sqlite3.SQLITE_NOTADB, "restore it from a backup"),
+        (sqlite3.SQLITE_IOERR_WRITE, "system's log"),
+        (sqlite3.SQLITE_ERROR, "SQLite says: boom"),
+    ],
+)
+def test_every_trouble_names_the_file_and_a_remedy(code: int, remedy: str) -> None:
+    cause = sqlite3.OperationalError("boom")
+    cause.sqlite_errorcode = code
+    text = str(unavailable(Path("/var/lib/mailguard.db"), DBAPIError("SELECT", None, cause)))
+    assert remedy in text
+    assert "/var/lib/mailguard.db" in text
+
+
+def test_only_files_of_sqlite_hold_records() -> None:
+    assert database_path("sqlite:////var/lib/mailguard.db") == Path("/var/lib/mailguard.db")
+
+
+@pytest.mark.parametrize("url", ["postgresql://db/mailguard", "sqlite://", "sqlite:///:memory:", "mailguard.db", ""])
+async def test_other_databases_are_refused_with_what_to_write(url: str, keys: Keyring) -> None:
+    with pytest.raises(StoreUnavailable, match=r"write url = .sqlite:///mailguard\.db."):
+        await Store.open(url, keys, now=lambda: NOON)

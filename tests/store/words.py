@@ -1,0 +1,141 @@
+"""Short forms of what tests say to the store."""
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mailguard.auth.accounts import Account, AccountName, AppPassword, KeyedHash, TotpDevice
+from mailguard.auth.attempt import Admission, Factor, MailProtocol, Origin
+from mailguard.auth.events import Event
+from mailguard.auth.ports import AuditRow, Bucket, Entry, Reservation, Stake, Winning
+from mailguard.keyring import Keyring, Purpose
+from mailguard.secret import Secret
+from mailguard.store import Store, new_id
+
+ANN = AccountName("ann@example.org")
+BOB = AccountName("bob@example.org")
+OPERATOR = "operator:root"
+SEED = Secret(b"JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+HOME = Origin.of("192.0.2.7", 40001)
+ELSEWHERE = Origin.of("198.51.100.9", 40002)
+NOON = 1_795_521_600.0
+
+
+@dataclass
+class StoppedClock:
+    """Time that passes only when told."""
+
+    at: float = NOON
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def digest(keys: Keyring, purpose: Purpose, text: str) -> KeyedHash:
+    return KeyedHash(keys.newest.id, keys.digest(purpose, text.encode()))
+
+
+async def phone(store: Store, name: AccountName = ANN, *, step: int = 100) -> TotpDevice:
+    """A confirmed authenticator whose steps up to `step` are consumed."""
+    device = await store.devices.enrol(name, "phone", SEED, actor=OPERATOR)
+    await store.devices.confirm(device.id, step, actor=OPERATOR)
+    return device
+
+
+async def app_password(
+    store: Store, keys: Keyring, account: Account, text: str = "k7mq-2xwd", **changes: Any
+) -> AppPassword:
+    """An app password for IMAP, issued."""
+    values: dict[str, Any] = {
+        "id": new_id(),
+        "account_id": account.id,
+        "label": "laptop",
+        "protocols": frozenset({MailProtocol.IMAP}),
+        "created_at": NOON,
+        "issued_by": OPERATOR,
+        **changes,
+    }
+    row = AppPassword(**values)
+    await store.app_passwords.issue(account.name, row, digest(keys, Purpose.APP_PASSWORD, text), actor=OPERATOR)
+    return row
+
+
+def granted(name: AccountName = ANN, at: float = NOON, origin: Origin = HOME, **more: Any) -> AuditRow:
+    return AuditRow(Event.LOGIN_GRANTED, at, account=name, origin=origin, protocol=MailProtocol.IMAP, **more)
+
+
+def refused(name: str = ANN, at: float = NOON, origin: Origin = HOME, reason: str = "wrong-password") -> AuditRow:
+    return AuditRow(Event.LOGIN_REFUSED, at, account=name, origin=origin, protocol=MailProtocol.IMAP, reason=reason)
+
+
+def by_code(
+    keys: Keyring,
+    device: TotpDevice,
+    step: int,
+    *,
+    text: str = "secret123456",
+    origin: Origin = HOME,
+    at: float = NOON,
+    grant: float | None = 60.0,
+    revision: int = 0,
+    stake: Stake | None = None,
+) -> Entry:
+    """An entry by password and code."""
+    string = digest(keys, Purpose.STRING, text)
+    return Entry(
+        name=ANN,
+        account_id=device.account_id,
+        factor=Factor.CODE,
+        credential="",
+        device=device.id,
+        revision=revision,
+        audit=granted(at=at, origin=origin, factor=Factor.CODE, credential=device.id),
+        stake=stake,
+        winning=Winning(device.id, step, string, origin.network, None if grant is None else at + grant),
+    )
+
+
+def by_app_password(row: AppPassword, *, revision: int = 0, at: float = NOON) -> Entry:
+    audit = granted(at=at, factor=Factor.APP_PASSWORD, credential=row.id)
+    return Entry(ANN, row.account_id, Factor.APP_PASSWORD, row.id, "", revision, audit)
+
+
+def bare(account_id: str | None, *, name: AccountName = ANN, revision: int = 0) -> Entry:
+    return Entry(name, account_id, Factor.PASSWORD, "", "", revision, granted(name, factor=Factor.PASSWORD))
+
+
+def stakes(mark: bytes = b"aaa", *, pair: bytes = b"pair", limit: int = 3, owner: bytes = b"ann") -> Reservation:
+    """One secret staked in a pair bucket that a login resets, and in a network bucket that none does."""
+    return Reservation(
+        (Bucket(pair, mark, limit, 900.0, resets=True), Bucket(b"network", mark, 50, 900.0, resets=False)), owner
+    )
+
+
+def admitted(outcome: object) -> Admission:
+    assert isinstance(outcome, Admission), outcome
+    return outcome
+
+
+def names(folder: Path) -> set[str]:
+    """What lies in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
+def content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def put(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    path.chmod(0o600)
+
+
+def sql(database: Path, statement: str, *values: object) -> list[tuple[object, ...]]:
+    """What somebody with the file in his hands does to it."""
+    connection = sqlite3.connect(database)
+    try:
+        with connection:
+            return connection.execute(statement, values).fetchall()
+    finally:
+        connection.close()

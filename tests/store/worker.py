@@ -1,0 +1,102 @@
+"""Another process at the same store: `python -m tests.store.worker ROLE DATABASE KEYS NAME`.
+
+It says `ready`, waits for a line, does its part and reports line by line, each line after the commit it tells of.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from mailguard import keyring
+from mailguard.auth.attempt import Admission, Factor, MailProtocol
+from mailguard.auth.ports import Lost, Stake
+from mailguard.keyring import Keyring, Purpose
+from mailguard.store import Store
+from mailguard.store.sessions import SessionRow
+from tests.store.words import ANN, HOME, NOON, OPERATOR, app_password, by_code, digest, refused, stakes
+
+STEPS = 100
+ROUNDS = 20
+
+
+def say(*words: object) -> None:
+    sys.stdout.write(f"{' '.join(map(str, words))}\n")
+    sys.stdout.flush()
+
+
+async def opener(url: str, keys: Keyring, name: str) -> None:
+    """Opens a store that may not be there yet."""
+    store = await Store.open(url, keys, now=lambda: NOON)
+    say("opened", await store.audit.newest())
+    await store.close()
+
+
+async def racer(url: str, keys: Keyring, name: str) -> None:
+    """Tries every step in turn, as others do."""
+    store = await Store.open(url, keys, now=lambda: NOON)
+    (device,) = await store.devices.list(ANN)
+    for step in range(1, STEPS + 1):
+        entry = by_code(keys, device, step, text=f"{name}{step}", grant=None)
+        match await store.ledger.admit(entry):
+            case Admission():
+                say("won", step)
+            case Lost() as lost:
+                say("lost", step, lost.value)
+    await store.close()
+
+
+async def mixer(url: str, keys: Keyring, name: str) -> None:
+    """Writes of every kind, several under way at once in this process too."""
+    store = await Store.open(url, keys, now=lambda: NOON)
+    account = await store.accounts.get(ANN)
+    assert account is not None
+
+    async def one(number: int) -> None:
+        reservation = stakes(f"{name}{number:02}".encode()[-3:], pair=f"{name}{number}".encode())
+        state = await store.ledger.reserve(reservation, NOON)
+        await store.ledger.facts(ANN, [digest(keys, Purpose.APP_PASSWORD, name)], [], NOON)
+        await store.ledger.refuse(refused(f"{name}{number}@example.org"), Stake(reservation, state))
+        issued = await app_password(store, keys, account, f"{name} {number}")
+        session = f"mg-{name}-{number}"
+        row = SessionRow(session, ANN, MailProtocol.IMAP, str(HOME.address), 1, 1, Factor.CODE, "", "", "", "", NOON)
+        await store.sessions.opened([row])
+        await store.app_passwords.revoke(ANN, issued.id, actor=OPERATOR)
+        await store.revocations.changed()
+
+    for start in range(0, ROUNDS, 4):
+        await asyncio.gather(*(one(number) for number in range(start, start + 4)))
+    say("done", ROUNDS)
+    await store.close()
+
+
+async def writer(url: str, keys: Keyring, name: str) -> None:
+    """Issues, revokes and consumes for ever; it is killed."""
+    store = await Store.open(url, keys, now=lambda: NOON)
+    account = await store.accounts.get(ANN)
+    (device,) = await store.devices.list(ANN)
+    assert account is not None
+    step = device.last_step
+    while True:
+        step += 1
+        text = f"{name} {step}"
+        issued = await app_password(store, keys, account, text)
+        say("issued", issued.id, text)
+        assert isinstance(await store.ledger.admit(by_code(keys, device, step, text=text)), Admission)
+        say("consumed", step)
+        if step % 2:
+            await store.app_passwords.revoke(ANN, issued.id, actor=OPERATOR)
+            say("revoked", issued.id)
+
+
+ROLES = {"opener": opener, "racer": racer, "mixer": mixer, "writer": writer}
+
+
+def main(role: str, database: str, keys: str, name: str) -> None:
+    ring = keyring.load(Path(keys))
+    say("ready")
+    sys.stdin.readline()
+    asyncio.run(ROLES[role](f"sqlite:///{database}", ring, name))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

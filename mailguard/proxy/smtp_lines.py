@@ -92,21 +92,23 @@ class CommandReader(asyncio.StreamReader):
         self._transport = transport
 
     async def _line(self) -> bytes:
-        swallowed, end = 0, b""
+        """Any line; one that is too long for the buffer is swallowed to its end, without a second opinion on where."""
+        line, swallowed, bare = b"", 0, False
         try:
-            while True:
+            while swallowed <= SWALLOW_MAX:
                 try:
-                    line = end + await super().readuntil(b"\n")
+                    line += await super().readuntil(b"\n")
                     break
                 except asyncio.LimitOverrunError as error:
-                    piece = await self.read(error.consumed)
-                swallowed, end = swallowed + len(piece), piece[-1:]  # which may be the CR of its CRLF
-                if swallowed > SWALLOW_MAX:
-                    raise Farewell("500 5.5.6 Line too long", "sent a line without end")
+                    piece = line + await self.read(error.consumed)
+                bare = bare or b"\r" in piece[:-1]
+                line, swallowed = piece[-1:], swallowed + len(piece) - 1  # the last may be the CR of its CRLF
         except (asyncio.IncompleteReadError, OSError):
             raise HangUp("the client left") from None
+        if swallowed + len(line) > SWALLOW_MAX:
+            raise Farewell("500 5.5.6 Line too long", "sent a line without end")
         # A lone CR or LF is where two servers disagree on where a command ends, and commands hide (SMTP smuggling).
-        if not line.endswith(b"\r\n") or b"\r" in line[:-2]:
+        if bare or not line.endswith(b"\r\n") or b"\r" in line[:-2]:
             raise Farewell("500 5.5.2 Lines end in CRLF, nothing else does", "sent a bare CR or LF")
         if swallowed:
             raise Complaint("500 5.5.6 Line too long")

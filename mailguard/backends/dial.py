@@ -1,0 +1,123 @@
+"""Dial the mail store and log in: from a target and a credential to a leg, or to the reason why there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from mailguard.auth.attempt import MailProtocol
+from mailguard.backends import imap_login
+from mailguard.backends.failure import BackendFailure, FailureKind
+from mailguard.backends.imap import ImapWire
+from mailguard.backends.leg import Leg
+from mailguard.backends.login import Credential
+from mailguard.backends.submission import SubmissionTalk
+from mailguard.backends.target import Caller, Target
+from mailguard.config import TlsMode
+from mailguard.net.stream import connect
+
+TIMEOUT = 15.0  # seconds for the whole of it; must exceed the store's own delay of a NO
+_SHUTDOWN = 5.0  # seconds that a store may take over its TLS goodbye
+
+
+async def open_leg(
+    target: Target,
+    credential: Credential,
+    caller: Caller,
+    *,
+    announced: frozenset[str] = frozenset(),
+    timeout: float = TIMEOUT,
+) -> Leg:
+    """Dial and log in. Raises BackendFailure; whatever ends it without a leg closes the connection.
+
+    REFUSED means that the store said no to the credential. `announced`: the EHLO lines that the client was told.
+    """
+    deadline = asyncio.get_running_loop().time() + timeout
+    match target.protocol:
+        case MailProtocol.IMAP:
+            wire = await reach_imap(target, deadline)
+            async with explained(target, deadline, wire.abort):
+                return await imap_login.log_in(wire, target, credential, caller)
+        case MailProtocol.SUBMISSION:
+            talk = await reach_submission(target, deadline, caller.helo)
+            async with explained(target, deadline, talk.abort):
+                return await talk.log_in(credential, announced)
+
+
+async def reach_imap(target: Target, deadline: float) -> ImapWire:
+    """Connect to an IMAP store and hear its greeting, by `deadline` on the loop's clock. Raises BackendFailure."""
+    loop = asyncio.get_running_loop()
+    wire = ImapWire(loop)
+    context, name = _implicit(target)
+    patience = _SHUTDOWN if context is not None else None
+    async with explained(target, deadline, wire.abort, FailureKind.UNREACHABLE):
+        if (path := target.socket_path) is not None:
+            await loop.create_unix_connection(
+                lambda: wire, path, ssl=context, server_hostname=name, ssl_shutdown_timeout=patience
+            )
+        else:
+            await loop.create_connection(
+                lambda: wire,
+                target.host,
+                target.port,
+                ssl=context,
+                server_hostname=name,
+                local_addr=(target.bind, 0) if target.bind else None,
+                ssl_shutdown_timeout=patience,
+            )
+        await wire.greeting()
+    return wire
+
+
+async def reach_submission(target: Target, deadline: float, helo: str = "") -> SubmissionTalk:
+    """Connect to a submission store and hear its greeting, by `deadline`. Raises BackendFailure."""
+    left = deadline - asyncio.get_running_loop().time()
+    context, name = _implicit(target)
+    async with explained(target, deadline, lambda: None, FailureKind.UNREACHABLE):
+        stream = await connect(
+            target.host, target.port, context=context, server_hostname=name, local_address=target.bind, timeout=left
+        )
+    talk = SubmissionTalk(target, stream, helo)
+    async with explained(target, deadline, talk.abort, FailureKind.UNREACHABLE):
+        await talk.greeting()
+    return talk
+
+
+@contextlib.asynccontextmanager
+async def explained(
+    target: Target, deadline: float, abort: Callable[[], None], trouble: FailureKind = FailureKind.TEMPORARY
+) -> AsyncIterator[None]:
+    """Turn whatever goes wrong within into a BackendFailure that names the store, and cut the connection.
+
+    A deadline missed or a connection broken is of the kind `trouble`.
+    """
+    with _cut_unless_done(abort):
+        try:
+            async with asyncio.timeout_at(deadline):
+                yield
+        except BackendFailure as failure:
+            raise BackendFailure(failure.kind, f"{target}: {failure.text}") from None
+        except ssl.SSLCertVerificationError as error:
+            text = f"{target}: its certificate is refused: {error.verify_message}"
+            raise BackendFailure(FailureKind.TLS, text) from None
+        except ssl.SSLError as error:
+            raise BackendFailure(FailureKind.TLS, f"{target}: TLS failed: {error.reason or error}") from None
+        except TimeoutError:
+            raise BackendFailure(trouble, f"{target}: no answer in time") from None
+        except OSError as error:
+            raise BackendFailure(trouble, f"{target}: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
+def _cut_unless_done(abort: Callable[[], None]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        abort()
+        raise
+
+
+def _implicit(target: Target) -> tuple[ssl.SSLContext | None, str | None]:
+    return (target.context, target.host) if target.tls is TlsMode.IMPLICIT else (None, None)

@@ -1,0 +1,63 @@
+"""What a store offers, asked without a login: for what clients are told before theirs, and for `check`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailguard.auth.attempt import MailProtocol
+from mailguard.backends import ehlo, imap_login, submission
+from mailguard.backends.dial import TIMEOUT, explained, reach_imap, reach_submission
+from mailguard.backends.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One store's answer.
+
+    `capabilities`: IMAP, every name of the list before login; submission, the EHLO lines that clients may be told, with
+    their parameters: as they are, they can be handed to open_leg as `announced`. `dangers` are capabilities for which
+    every login is refused. `seconds` is how long the whole took, TLS included.
+    """
+
+    protocol: MailProtocol
+    capabilities: frozenset[str]
+    mechanisms: frozenset[str]
+    dangers: frozenset[str]
+    seconds: float
+
+    @property
+    def size(self) -> int | None:
+        """The largest message that the store takes, in octets; None where it names no limit."""
+        return ehlo.size(self.capabilities)
+
+
+async def probe(target: Target, *, timeout: float = TIMEOUT) -> Probe:
+    """Ask one store. Raises BackendFailure."""
+    started = asyncio.get_running_loop().time()
+    deadline = started + timeout
+    match target.protocol:
+        case MailProtocol.IMAP:
+            wire = await reach_imap(target, deadline)
+            async with explained(target, deadline, wire.abort):
+                capabilities = await imap_login.secure(wire, target)
+            wire.leave()
+            mechanisms = frozenset(name.removeprefix("AUTH=") for name in capabilities if name.startswith("AUTH="))
+            dangers = capabilities & imap_login.DANGERS
+        case MailProtocol.SUBMISSION:
+            talk = await reach_submission(target, deadline)
+            async with explained(target, deadline, talk.abort):
+                offer = await talk.offer()
+                await talk.leave()
+            capabilities = ehlo.announceable(offer.keywords)
+            mechanisms = frozenset(offer.keywords.get("AUTH", "").upper().split())
+            dangers = offer.seen & submission.DANGERS
+    return Probe(target.protocol, capabilities, mechanisms, dangers, asyncio.get_running_loop().time() - started)
+
+
+def intersect(probes: Sequence[Probe]) -> frozenset[str]:
+    """What clients may be told when several stores, or several moments of one, stand behind one door."""
+    if probes and probes[0].protocol is MailProtocol.SUBMISSION:
+        return ehlo.common([each.capabilities for each in probes])
+    return frozenset.intersection(*(each.capabilities for each in probes)) if probes else frozenset()

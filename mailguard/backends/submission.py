@@ -1,0 +1,142 @@
+"""The login to a submission store: the client dialogue of protocols, driven over a stream."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mailguard.backends.ehlo import missing
+from mailguard.backends.failure import BackendFailure, FailureKind
+from mailguard.backends.login import Credential
+from mailguard.backends.target import Target
+from mailguard.config import TlsMode
+from mailguard.net.stream import PlaintextBehindTls, Stream
+from mailguard.protocols.client.submission import (
+    ClientEvent,
+    Failed,
+    Fault,
+    LoggedIn,
+    Offer,
+    SubmissionDialogue,
+)
+from mailguard.protocols.events import Reply, StartTls
+
+DANGERS = frozenset({"XCLIENT"})  # with it a user could become any other through the relay
+_HELO = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
+_KINDS: Mapping[Fault, FailureKind] = {
+    Fault.GREETING: FailureKind.UNREACHABLE,
+    Fault.NO_TLS: FailureKind.TLS,
+    Fault.VIOLATION: FailureKind.PROTOCOL,
+    Fault.TEMPORARY: FailureKind.TEMPORARY,
+    Fault.REFUSED: FailureKind.REFUSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionLeg:
+    """A logged-in connection to a submission store."""
+
+    reply: bytes
+    capabilities: frozenset[str]
+    stream: Stream
+    behind: bytes
+    untagged: tuple[bytes, ...] = ()
+
+    def detach(self) -> tuple[asyncio.Transport, bytes]:
+        """The transport, reading paused, and the bytes that came behind the 235."""
+        transport, leftover = self.stream.detach()
+        return transport, self.behind + leftover
+
+    def abort(self) -> None:
+        """Cut the connection now."""
+        self.stream.abort()
+
+
+class SubmissionTalk:
+    """One connection to a submission store, up to the end of its login."""
+
+    def __init__(self, target: Target, stream: Stream, helo: str = "") -> None:
+        # The client's own EHLO argument keeps `Received:` true; one that could not stand in a header is not passed on.
+        argument = helo if _HELO.fullmatch(helo) else target.hostname
+        self._target = target
+        self._stream = stream
+        self._dialogue = SubmissionDialogue(argument, starttls=target.tls is TlsMode.STARTTLS)
+        self._due: list[ClientEvent] = []
+
+    async def greeting(self) -> None:
+        """Wait for the store's greeting. Raises BackendFailure, OSError."""
+        while not self._dialogue.greeted:
+            self._due += await self._heard()
+            self._raise_failure()
+
+    async def offer(self) -> Offer:
+        """The EHLO list that holds for the login. Raises BackendFailure, ssl.SSLError, OSError."""
+        event = await self._until_result()
+        assert isinstance(event, Offer)
+        return event
+
+    async def log_in(self, credential: Credential, announced: frozenset[str]) -> SubmissionLeg:
+        """Log in on a greeted connection. Raises BackendFailure, ssl.SSLError, OSError.
+
+        `announced` are the EHLO lines that the client has been told before.
+        """
+        offer = await self.offer()
+        if dangers := offer.seen & DANGERS:
+            raise BackendFailure(FailureKind.UNSAFE, f"the store offers us {', '.join(dangers)}; take the right away")
+        if lost := missing(announced, offer.keywords):
+            # The client believes in it already; it would break in the middle of a message.
+            raise BackendFailure(FailureKind.TEMPORARY, f"the store no longer offers {', '.join(sorted(lost))}")
+        self._due += self._dialogue.log_in(credential.plain())
+        event = await self._until_result()
+        assert isinstance(event, LoggedIn)
+        return SubmissionLeg(event.reply, frozenset(offer.keywords), self._stream, self._dialogue.leftover())
+
+    def abort(self) -> None:
+        """Cut the connection now."""
+        self._stream.abort()
+
+    async def leave(self) -> None:
+        """Say goodbye after an offer and close."""
+        self._stream.write(b"QUIT\r\n")
+        await self._stream.close()
+
+    async def _until_result(self) -> Offer | LoggedIn:
+        while True:
+            while self._due:
+                match self._due.pop(0):
+                    case Reply(data):
+                        self._stream.write(data)
+                        await self._stream.drain()
+                    case StartTls():
+                        await self._start_tls()
+                    case Failed() as failed:
+                        raise self._failure(failed)
+                    case Offer() | LoggedIn() as result:
+                        return result
+            self._due += await self._heard()
+
+    async def _start_tls(self) -> None:
+        assert self._target.context is not None
+        try:
+            await self._stream.start_tls(self._target.context, server_side=False, server_hostname=self._target.host)
+        except PlaintextBehindTls:
+            text = "the store sent clear text behind its answer to STARTTLS"
+            raise BackendFailure(FailureKind.TLS, text) from None
+        self._due += self._dialogue.tls_started()
+
+    async def _heard(self) -> list[ClientEvent]:
+        data = await self._stream.read()
+        if not data:
+            kind = FailureKind.TEMPORARY if self._dialogue.greeted else FailureKind.UNREACHABLE
+            raise BackendFailure(kind, "the store dropped the connection")
+        return self._dialogue.receive(data)
+
+    def _raise_failure(self) -> None:
+        for event in self._due:
+            if isinstance(event, Failed):
+                raise self._failure(event)
+
+    def _failure(self, failed: Failed) -> BackendFailure:
+        return BackendFailure(_KINDS[failed.fault], failed.text)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
-from ipaddress import IPv4Address
+from ipaddress import IPv6Address
 
 from mailguard.auth.accounts import AccountName
 from mailguard.auth.attempt import LoginForm, MailProtocol, Origin
@@ -21,8 +23,7 @@ from mailguard.net.tls import TlsError
 from mailguard.secret import Secret
 from mailguard.store import new_id
 
-_NOBODY = Origin(IPv4Address("192.0.2.1"), 1)
-"""The client that a trusting store is told of: a documentation address (RFC 5737), so that no user's is penalised."""
+_DOCUMENTATION = int(IPv6Address("2001:db8::"))  # RFC 3849
 
 _DANGERS = {
     "UNAUTHENTICATE": "a user could log out and in again behind the guard, by a bare password: switch it off there",
@@ -60,7 +61,7 @@ async def stores(settings: Settings) -> AsyncIterator[Finding]:
         answer = await _answer(way)
         for finding in _of_probe(way, answer):
             yield finding
-        if isinstance(answer, BackendFailure):
+        if isinstance(answer, BackendFailure) or answer.dangers:  # nobody logs in there until that is mended
             continue
         (asked if way.form is LoginForm.OWN else masters).append(way)
         if way.protocol is MailProtocol.SUBMISSION:
@@ -77,9 +78,9 @@ async def stores(settings: Settings) -> AsyncIterator[Finding]:
         answer = await _answer(way)
         for finding in _of_probe(way, answer):
             yield finding
-        masters = [] if isinstance(answer, BackendFailure) else [way]
-    for way in (*masters, *asked):
-        yield await _wrong_login(way, settings)
+        masters = [] if isinstance(answer, BackendFailure) or answer.dangers else [way]
+    for finding in await asyncio.gather(*(_wrong_login(way, settings) for way in (*masters, *asked))):
+        yield finding
 
 
 async def _answer(way: Target) -> Probe | BackendFailure:
@@ -135,13 +136,19 @@ def _questions(settings: Settings) -> Iterator[Finding]:
         yield warn("[identity.backend] is the relay's own listener", "name one that the relay never uses")
 
 
+def _nobody() -> Origin:
+    """The client that a trusting store is told of: no user's address, and a new network each time. A store that
+    makes an address wait longer with each failure would slow the next check down otherwise."""
+    return Origin(IPv6Address(_DOCUMENTATION + secrets.randbits(32) * 2**64 + 1), 1)
+
+
 async def _wrong_login(way: Target, settings: Settings) -> Finding:
     """One login by a name and a password that nobody has: is it refused, and how fast?"""
     name = AccountName(f"check-{new_id()}@{settings.names.domain or 'mailguard-probe.invalid'}")
     delay = settings.throttle.failure_delay
     started = time.monotonic()
     try:
-        leg = await open_leg(way, own(way, name, Secret(new_id().encode())), Caller(_NOBODY, "check"))
+        leg = await open_leg(way, own(way, name, Secret(new_id().encode())), Caller(_nobody(), "check"))
     except BackendFailure as failure:
         took = time.monotonic() - started
         if failure.kind is not FailureKind.REFUSED:

@@ -197,6 +197,16 @@ def test_a_group_overrides_the_policy_and_inherits_the_rest(tmp_path: Path) -> N
             "config.toml: portal.public_url: must be an address that begins with https://, "
             'not "http://mail.example.org"; write public_url = "https://mail.example.org"',
         ),
+        ("[policy.group]\nstaff = 3", "config.toml: policy.group.staff: must be a table; write [policy.group.staff]"),
+        (
+            "[throttle]\nunauthenticated = 100",
+            "config.toml: throttle.unauthenticated_per_network: is more than throttle.unauthenticated; "
+            "write at most 100",
+        ),
+        (
+            '[store]\nurl = "sqlite://"',
+            'config.toml: store.url: must be sqlite:///FILE, not "sqlite://"; write url = "sqlite:///mailguard.db"',
+        ),
         ("[policy]\ngroup = 1", "config.toml: policy.group: must hold tables; write [policy.group.NAME]"),
     ],
 )

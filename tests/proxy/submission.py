@@ -316,7 +316,7 @@ class Fronts:
     """Makes ports; fails the test if one of them leaves a task or has its loop report an error."""
 
     def __init__(self, authority: Authority, localhost: Issued, store: Store) -> None:
-        self._server = server_context(localhost.certificate, localhost.key, minimum="TLSv1.2")
+        self.context = server_context(localhost.certificate, localhost.key, minimum="TLSv1.2")
         self._client = client_context(authority.ca)
         self.store = store
 
@@ -337,7 +337,7 @@ class Fronts:
         if gate is None:
             gate = ScriptedGate(self.store)
             gate.hold.set()
-        shared = SubmissionPort("mail.example.org", SAY, keywords, self._server, starttls, deadline)
+        shared = SubmissionPort("mail.example.org", SAY, keywords, self.context, starttls, deadline)
         with socket.create_server((HOST, 0)) as listening:
             listening.setblocking(False)
             front = Front(listening.getsockname()[1], self._client, gate, starttls)

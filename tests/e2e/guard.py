@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,11 @@ from typing import Any
 import pyotp
 
 from mailguard import keyring
+from mailguard.auth import totp
+from mailguard.auth.accounts import AccountName, AppPassword
+from mailguard.auth.attempt import MailProtocol
+from mailguard.auth.passwords import digest_app_password, generate_app_password, grouped
+from mailguard.store import Store, new_id
 from tests.e2e.clients import Door, Login
 from tests.e2e.daemon import Log, free_ports, running
 from tests.e2e.stack import Stack, User
@@ -24,6 +30,9 @@ Tables = Mapping[str, Any]
 
 CLI_TIMEOUT = 30
 PERIOD = 30
+DATABASE = "mailguard.db"
+KEYS = "keys.toml"
+ACTOR = "operator:test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,33 +79,55 @@ class Guard:
         self, *arguments: str, text: str = "", configuration: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command, whatever comes of it; `text` is its standard input."""
-        command = [sys.executable, "-m", "mailguard", "--config", str(configuration or self.configuration), *arguments]
+        command = [sys.executable, "-m", "mailguard", "--config", str(self.configuration), *arguments]
         return subprocess.run(command, input=text, capture_output=True, text=True, timeout=CLI_TIMEOUT, check=False)
 
-    def cli(self, *arguments: str, text: str = "", configuration: Path | None = None) -> str:
+    def cli(self, *arguments: str, text: str = "") -> str:
         """Run a command that must succeed; its standard output."""
-        done = self.run(*arguments, text=text, configuration=configuration)
+        done = self.run(*arguments, text=text)
         assert done.returncode == 0, f"mailguard {' '.join(arguments)}: exit {done.returncode}\n{done.stderr}"
         return done.stdout
 
-    def enrol(self, user: User | None = None) -> Person:
-        """Give a user an account and a confirmed authenticator; the code that it shows now is not used up."""
-        user = user or self.stack.user()
-        self.cli("account", "add", user.name)
-        made = json.loads(self.cli("totp", "enrol", user.name, "--json"))
-        person = Person(user, made["secret"], made["id"])
-        for _ in range(2):  # the code before last where a step ends just now
-            done = self.run("totp", "confirm", user.name, text=person.code(-1) + "\n")
-            if done.returncode == 0:
-                return person
-        raise AssertionError(f"totp confirm: {done.stderr}")
+    @contextlib.asynccontextmanager
+    async def records(self) -> AsyncIterator[Store]:
+        """The guard's own records, open beside it as a command opens them. A command line takes a second to start."""
+        folder = self.configuration.parent
+        store = await Store.open(f"sqlite:///{folder / DATABASE}", keyring.load(folder / KEYS))
+        try:
+            yield store
+        finally:
+            await store.close()
 
-    def app_password(self, user: User, *arguments: str, configuration: Path | None = None) -> str:
-        """Issue one; its secret."""
-        command = ("app-password", "issue", user.name, "--label", "test", "--json", *arguments)
-        secret = json.loads(self.cli(*command, configuration=configuration))["secret"]
-        assert isinstance(secret, str)
-        return secret
+    async def enrolled(self, user: User | None = None) -> Person:
+        """Give a user an account and a confirmed authenticator, none of whose codes is used up."""
+        user = user or self.stack.user()
+        name = AccountName(user.name)
+        async with self.records() as store:
+            await store.accounts.add(name, actor=ACTOR)
+            device = await store.devices.enrol(name, "test", totp.new_seed(), actor=ACTOR)
+            await store.devices.confirm(device.id, 1, actor=ACTOR)
+        return Person(user, device.seed.reveal().decode(), device.id)
+
+    async def issued(self, user: User, *protocols: MailProtocol) -> str:
+        """An app password of a user who has an account, for all protocols where none is named."""
+        folder, name = self.configuration.parent, AccountName(user.name)
+        secret = generate_app_password()
+        digest = digest_app_password(keyring.load(folder / KEYS), secret.reveal())
+        async with self.records() as store:
+            account = await store.accounts.get(name)
+            assert account is not None
+            scope = frozenset(protocols or MailProtocol)
+            made = AppPassword(new_id(), account.id, "test", scope, created_at=time.time(), issued_by=ACTOR)
+            await store.app_passwords.issue(name, made, digest, actor=ACTOR, limit=20)
+        return grouped(secret)
+
+    def enrol(self, user: User | None = None) -> Person:
+        """As `enrolled`, for tests without an event loop."""
+        return asyncio.run(self.enrolled(user))
+
+    def app_password(self, user: User, *protocols: MailProtocol) -> str:
+        """As `issued`, for tests without an event loop."""
+        return asyncio.run(self.issued(user, *protocols))
 
 
 @contextlib.contextmanager
@@ -104,7 +135,7 @@ def serving(stack: Stack, folder: Path, login: str, overrides: Tables | None = N
     """Run the guard with its files in `folder`. `login` is own or master; `overrides` are merged into its tables."""
     ports = free_ports(4)
     path = configure(stack, folder, login, ports=ports, overrides=overrides)
-    keyring.create(folder / "keys.toml")
+    keyring.create(folder / KEYS)
     log = Log(folder / "mailguard.log")
     command = [sys.executable, "-m", "mailguard", "--config", str(path), "serve"]
     with running(command, log=log, ports=ports) as process:
@@ -112,9 +143,7 @@ def serving(stack: Stack, folder: Path, login: str, overrides: Tables | None = N
         yield Guard(stack, path, process, log, *ports)
 
 
-def configure(
-    stack: Stack, folder: Path, login: str, *, ports: list[int], overrides: Tables | None = None, name: str = "config"
-) -> Path:
+def configure(stack: Stack, folder: Path, login: str, *, ports: Sequence[int], overrides: Tables | None = None) -> Path:
     """Write a configuration before the stack."""
     secret = folder / "master-secret"
     secret.write_text(stack.master_secret)
@@ -124,15 +153,15 @@ def configure(
         "server": {"hostname": "mail.example.org", "workers": 2, "drain": "1s"},
         "tls": {"certificate": str(stack.certificate.certificate), "private_key": str(stack.certificate.key)},
         "listen": [{"protocol": what, "address": f"127.0.0.1:{port}", "tls": tls} for what, tls, port in doors],
-        "store": {"url": "sqlite:///mailguard.db"},
-        "keys": {"file": "keys.toml"},
+        "store": {"url": f"sqlite:///{DATABASE}"},
+        "keys": {"file": KEYS},
         "names": {"domain": "example.org"},
         "throttle": {"failure_delay": "2s"},
         "backend": backends(stack, login),
     }
     if login == "master":
         tables["identity"] = {"backend": {"host": "localhost", "port": stack.identity_port, "ca": str(stack.ca)}}
-    path = folder / f"{name}.toml"
+    path = folder / "config.toml"
     path.write_text(toml(_merged(tables, overrides or {})))
     return path
 

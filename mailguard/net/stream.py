@@ -133,7 +133,7 @@ class _Input(asyncio.Protocol):
 
     async def writable(self) -> None:
         if self._blocked is not None:
-            await self._blocked
+            await asyncio.shield(self._blocked)  # a caller that gives up must not take it from others
         if self.lost.done():
             raise ConnectionResetError("the peer has gone")
 

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from dataclasses import dataclass
 
 from mailguard.net.stream import Stream, accept, connect
 from mailguard.net.tls import client_context, server_context
@@ -11,12 +12,17 @@ from tests.support.certs import Authority, Issued
 HOST = "127.0.0.1"
 
 
+@dataclass(frozen=True)
 class Tls:
-    """Contexts that trust each other."""
+    """What a server shows, and what its clients trust."""
 
-    def __init__(self, authority: Authority, issued: Issued) -> None:
-        self.server = server_context(issued.certificate, issued.key, minimum="TLSv1.2")
-        self.client = client_context(authority.ca)
+    server: ssl.SSLContext
+    client: ssl.SSLContext
+
+    @classmethod
+    def of(cls, authority: Authority, issued: Issued) -> "Tls":
+        """For a server with this certificate."""
+        return cls(server_context(issued.certificate, issued.key, minimum="TLSv1.2"), client_context(authority.ca))
 
 
 def listening() -> socket.socket:
@@ -33,13 +39,19 @@ async def accepted(listener: socket.socket) -> socket.socket:
     return sock
 
 
-async def stream_pair(tls: Tls | None = None) -> tuple[Stream, Stream]:
+async def stream_pair(tls: Tls | None = None, name: str = "localhost") -> tuple[Stream, Stream]:
     """Both ends of one TCP connection: (the connecting one, the accepting one), over TLS where it is given."""
+    server, client = (tls.server, tls.client) if tls is not None else (None, None)
     with listening() as listener:
         return await asyncio.gather(
-            connect(*listener.getsockname(), context=tls and tls.client, server_hostname="localhost", timeout=10),
-            _accept(listener, tls and tls.server),
+            connect(*listener.getsockname(), context=client, server_hostname=name, timeout=10),
+            accept_at(listener, server),
         )
+
+
+async def accept_at(listener: socket.socket, context: ssl.SSLContext | None = None) -> Stream:
+    """The next connection, as a stream."""
+    return await accept(await accepted(listener), context=context)
 
 
 async def read_until(stream: Stream, end: bytes) -> bytes:
@@ -59,7 +71,3 @@ async def read_all(stream: Stream) -> bytes:
     while piece := await stream.read():
         data += piece
     return bytes(data)
-
-
-async def _accept(listener: socket.socket, context: ssl.SSLContext | None) -> Stream:
-    return await accept(await accepted(listener), context=context)

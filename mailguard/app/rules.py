@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailguard.app.naming import naming_of
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.authenticator import Authenticator
-from mailguard.auth.names import Naming
 from mailguard.auth.policy import Policies, Policy, TwoFactor
 from mailguard.auth.totp import Window
 from mailguard.backends.target import Target, identity_target, target
 from mailguard.config import Unknown, Username
 from mailguard.net.tls import SniName, server_context
-from mailguard.protocols.codes import Say
+from mailguard.protocols.codes import URL_MAX, Say
 from mailguard.proxy.house import Rules
 
 if TYPE_CHECKING:
@@ -38,10 +38,15 @@ def rules_of(settings: Settings, ledger: Ledger, clock: Clock, keyring: Keyring)
         identity=identity_of(settings),
         creates=settings.identity.unknown is Unknown.CREATE,
         failure_delay=settings.throttle.failure_delay,
-        say=Say(settings.portal.public_url or f"https://{settings.server.hostname}", settings.portal.support),
+        say=_words(settings),
         hostname=settings.server.hostname,
         tls={protocol: tls_of(settings, protocol) for protocol in MailProtocol},
     )
+
+
+def _words(settings: Settings) -> Say:
+    url = settings.portal.public_url
+    return Say(url if len(url) <= URL_MAX else "", settings.portal.support)  # a host name alone may be too long
 
 
 def targets_of(settings: Settings) -> dict[MailProtocol, Target]:
@@ -62,16 +67,6 @@ def identity_of(settings: Settings) -> Target | None:
     imap = settings.backend.get(MailProtocol.IMAP)
     username = imap.username if imap is not None else Username.ADDRESS
     return identity_target(asked, username, hostname=settings.server.hostname)
-
-
-def naming_of(settings: Settings) -> Naming:
-    """What names may be: the store's masters are nobody's, and a store that hears no domain has one domain."""
-    masters = (backend.master_user.casefold() for backend in settings.backend.values())
-    return Naming(
-        domain=settings.names.domain,
-        reserved=frozenset(master for master in masters if master),
-        sole=any(backend.username is Username.LOCAL for backend in settings.backend.values()),
-    )
 
 
 def policies_of(policy: config.Policy) -> Policies:

@@ -15,8 +15,8 @@ from typing import Annotated, TypeVar
 import typer
 
 from mailguard import config, keyring
+from mailguard.app.naming import naming_of
 from mailguard.auth.accounts import AccountName
-from mailguard.auth.names import canonical
 from mailguard.config import Settings
 from mailguard.keyring import Keyring
 from mailguard.store import Store
@@ -38,13 +38,7 @@ class Records:
 
     def name(self, typed: str) -> AccountName:
         """The one form of a name; NameRefused says why there can be no such account."""
-        return name_of(self.settings, typed)
-
-
-def name_of(settings: Settings, typed: str) -> AccountName:
-    """The one form of a name as these settings have it."""
-    reserved = {backend.master_user for backend in settings.backend.values() if backend.master_user}
-    return canonical(typed, settings.names.domain, reserved)
+        return naming_of(self.settings).canonical(typed)
 
 
 def settings_path(ctx: typer.Context) -> Path:

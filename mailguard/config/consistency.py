@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from mailguard.config.choices import Login, TlsMode
+from mailguard.config.choices import Door, Login, TlsMode, Username
 from mailguard.config.connections import Backend, IdentityBackend
 from mailguard.config.errors import ConfigError
 from mailguard.config.settings import Settings
@@ -17,6 +17,7 @@ def contradictions(settings: Settings) -> Iterator[ConfigError]:
     for name, backend in settings.backend.items():
         yield from _way_to_store(backend, f"backend.{name}")
         yield from _login(backend, f"backend.{name}")
+    yield from _names(settings)
     if settings.identity.backend is not None:
         yield from _way_to_store(settings.identity.backend, "identity.backend")
     if settings.throttle.unauthenticated_per_network > settings.throttle.unauthenticated:
@@ -24,6 +25,22 @@ def contradictions(settings: Settings) -> Iterator[ConfigError]:
             "throttle.unauthenticated_per_network",
             f"is more than throttle.unauthenticated; write at most {settings.throttle.unauthenticated}",
         )
+
+
+def _names(settings: Settings) -> Iterator[ConfigError]:
+    for name, backend in settings.backend.items():
+        if backend.username is Username.LOCAL and not settings.names.domain:
+            yield ConfigError(
+                "names.domain",
+                f'is empty while backend.{name}.username = "local": the store would take ann@elsewhere for ann; '
+                "write the one domain that the store serves",
+            )
+        if backend.login is Login.MASTER and settings.identity.backend is None and Door.IMAP not in settings.backend:
+            yield ConfigError(
+                "identity.backend",
+                f'is missing: with backend.{name}.login = "master" somebody must be asked about users\' passwords; '
+                "write [identity.backend] with an IMAP listener of the store that takes them",
+            )
 
 
 def _listeners(settings: Settings) -> Iterator[ConfigError]:

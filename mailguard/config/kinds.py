@@ -239,7 +239,7 @@ STORE_URL = Kind(_url_of_store, str)
 PORT = integer(1, 65535)
 HOSTNAME = text(_HOSTNAME.pattern, "a host name")
 DOMAIN = text(rf"(?:{_HOSTNAME.pattern})?", "a domain or empty")
-WEB_ADDRESS = text(r"(?:https://[!#-;=?-~]+)?", "an address that begins with https://", longest=100)
+WEB_ADDRESS = text(r"(?:https://[!#-;=?-~]+)?", "an address that begins with https://", longest=90)
 """ASCII without spaces, quotes and angle brackets: it is put into replies of every protocol."""
 ONE_LINE = text(r"[ !#-\[\]-~]*", "one line of ASCII without quotes and backslashes", longest=80)
 """Put into replies of every protocol as well."""

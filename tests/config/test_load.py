@@ -241,6 +241,11 @@ def test_a_refusal_names_the_file_the_key_and_what_to_write(tmp_path: Path, extr
             'config.toml: backend.imap.master_user: login = "master" needs it; write the master user of your store',
         ),
         (
+            'host = "store"\nport = 993\nusername = "local"',
+            'config.toml: names.domain: is empty while backend.imap.username = "local": '
+            "the store would take ann@elsewhere for ann; write the one domain that the store serves",
+        ),
+        (
             'host = "sto re"\nport = 993',
             'config.toml: backend.imap.host: must be a host name, an IP address or unix:/path, not "sto re"; '
             'write host = "store.internal"',
@@ -276,6 +281,13 @@ def test_two_doors_on_one_address_are_refused(tmp_path: Path, first: str, second
     assert problems(tmp_path, *doors) == [
         f"config.toml: listen[3].address: {second} is taken by listen[2] already; write another port or remove one"
     ]
+
+
+def test_a_master_login_for_submission_alone_must_say_who_knows_passwords(tmp_path: Path) -> None:
+    submission = SMALLEST.replace("imap", "submission").replace("993", "465")
+    master = 'login = "master"\nmaster_user = "guard"\nmaster_secret_file = "x"'
+    (said,) = problems(tmp_path, master, base=submission)
+    assert said.startswith("config.toml: identity.backend: is missing")
 
 
 def test_a_door_needs_a_backend(tmp_path: Path) -> None:

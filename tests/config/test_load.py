@@ -73,6 +73,8 @@ minimum = "TLSv1.3"
 names = [{ name = "imap.example.net", certificate = "n.pem", private_key = "n.key" }]
 [store]
 url = "sqlite:////var/lib/mailguard/records.db"
+[names]
+domain = "example.net"
 [identity]
 unknown = "refuse"
 [identity.backend]

@@ -15,6 +15,7 @@ from tests.store.words import (
     HOME,
     NOON,
     OPERATOR,
+    SEED,
     admitted,
     app_password,
     bare,
@@ -102,6 +103,28 @@ async def test_unlock_forgets_the_wrong_secrets_of_one_name_only(store: Store, k
     fresh = [await store.ledger.reserve(stakes(b"new", pair=pair), NOON) for pair in (b"ann", b"bob")]
     assert fresh == [Reserved.NEW, Reserved.THROTTLED]
     assert (await events(store))[-1] == (Event.ACCOUNT_UNLOCKED, ANN, OPERATOR)
+
+
+@pytest.mark.parametrize("change", ["resume", "confirm", "remove", "reset"])
+async def test_what_changes_the_right_secret_forgets_the_wrong_ones(
+    store: Store, keys: Keyring, ann: Account, change: str
+) -> None:
+    """Else the right one, tried a minute too early, is refused unasked for a quarter of an hour."""
+    device = await phone(store)
+    fresh = await store.devices.enrol(ANN, "tablet", SEED, actor=OPERATOR)
+    early = stakes(owner=owner_key(keys, ANN))
+    await store.ledger.refuse(refused(), Stake(early, await store.ledger.reserve(early, NOON)))
+    assert await store.ledger.reserve(early, NOON) is Reserved.REPEATED
+    match change:
+        case "resume":
+            await store.accounts.resume(ANN, actor=OPERATOR)
+        case "confirm":
+            await store.devices.confirm(fresh.id, 7, actor=OPERATOR)
+        case "remove":
+            await store.devices.remove(ANN, device.id, actor=OPERATOR)
+        case _:
+            await store.devices.reset(ANN, actor=OPERATOR)
+    assert await store.ledger.reserve(early, NOON) is Reserved.NEW
 
 
 @pytest.mark.parametrize("column", ["suspended", "administrator", "factor_required", "policy_group", "name", "kind"])

@@ -123,6 +123,18 @@ async def test_a_grant_that_ran_out_lets_nobody_in(store: Store, keys: Keyring, 
     assert await store.ledger.admit(under_it) is Lost.REVOKED
 
 
+async def test_an_ended_grant_lets_nobody_in_though_the_account_is_well_again(
+    store: Store, keys: Keyring, ann: Account
+) -> None:
+    device = await phone(store)
+    admission = admitted(await store.ledger.admit(by_code(keys, device, 101)))
+    await store.accounts.suspend(ANN, actor=OPERATOR)
+    await store.accounts.resume(ANN, actor=OPERATOR)
+    revision = await store.revocations.newest()
+    entry = Entry(ANN, ann.id, Factor.GRANT, admission.credential, device.id, revision, granted(factor=Factor.GRANT))
+    assert await store.ledger.admit(entry) is Lost.REVOKED
+
+
 async def test_one_login_a_code_opens_no_grant(store: Store, keys: Keyring, ann: Account) -> None:
     device = await phone(store)
     assert admitted(await store.ledger.admit(by_code(keys, device, 101, grant=None))).credential == ""

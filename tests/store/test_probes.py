@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 from mailguard.auth.attempt import MailProtocol
@@ -23,6 +24,17 @@ async def test_one_worker_probes_at_a_time(store: Store, database: Path, keys: K
     assert await other.probes.claim(SUBMISSION, NOON, 120)
     assert await other.probes.claim(IMAP, NOON + 120, 120)
     assert not await store.probes.claim(IMAP, NOON + 120, 120)
+    await other.close()
+
+
+async def test_of_two_workers_that_ask_at_once_one_probes(
+    store: Store, database: Path, keys: Keyring, clock: StoppedClock
+) -> None:
+    other = await Store.open(f"sqlite:///{database}", keys, now=clock)
+    for round_ in range(10):
+        at = NOON + 120 * round_
+        answers = await asyncio.gather(store.probes.claim(IMAP, at, 120), other.probes.claim(IMAP, at, 120))
+        assert sorted(answers) == [False, True]
     await other.close()
 
 

@@ -16,7 +16,7 @@ from mailguard.backends.login import Credential
 from mailguard.backends.submission import SubmissionTalk
 from mailguard.backends.target import Caller, Target
 from mailguard.config import TlsMode
-from mailguard.net.stream import connect
+from mailguard.net.stream import connect, keep_alive
 
 TIMEOUT = 15.0  # seconds for the whole of it; must exceed the store's own delay of a NO
 _SHUTDOWN = 5.0  # seconds that a store may take over its TLS goodbye
@@ -68,6 +68,7 @@ async def reach_imap(target: Target, deadline: float) -> ImapWire:
                 ssl_shutdown_timeout=patience,
             )
         await wire.greeting()
+        keep_alive(wire.transport.get_extra_info("socket"))
     return wire
 
 

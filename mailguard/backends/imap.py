@@ -26,7 +26,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from aioimaplib.aioimaplib import AUTH, CONNECTED, NONAUTH, Command, IMAP4ClientProtocol
+from aioimaplib.aioimaplib import AUTH, CONNECTED, NONAUTH, STARTED, Command, IMAP4ClientProtocol
 
 from mailguard.backends.failure import BackendFailure, FailureKind
 from mailguard.backends.imap_answers import Status, Word, status, untagged_status
@@ -53,7 +53,7 @@ class Answer:
 class ImapWire(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no types
     """One connection to an IMAP store, up to the end of its login. Fails at once or answers."""
 
-    transport: asyncio.Transport | None
+    transport: asyncio.Transport  # once connected
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
@@ -101,24 +101,26 @@ class ImapWire(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
         """Begin TLS on the parked connection (RFC 9051 §6.2.1). Raises BackendFailure, ssl.SSLError, OSError."""
         if self._buffer:
             raise self._fail(FailureKind.TLS, "the store sent clear text behind its answer to STARTTLS")
-        assert self.transport is not None
-        self.transport = await self.loop.start_tls(
-            self.transport, self, context, server_side=False, server_hostname=server_hostname
-        )
-        if self.transport is None:
-            raise self._fail(FailureKind.TLS, "the store closed the connection within the TLS handshake")
+        upgraded: asyncio.Transport | None = None
+        if not self.transport.is_closing():
+            upgraded = await self.loop.start_tls(
+                self.transport, self, context, server_side=False, server_hostname=server_hostname
+            )
+        if upgraded is None:  # asyncio gives None where the connection was lost just then
+            raise self._fail(FailureKind.TLS, "the store dropped the connection before TLS")
+        self.transport = upgraded
         self.unpark()
 
     def unpark(self) -> None:
         """Parse on, from the first byte behind the last answer."""
         self._parked = False
-        if self.transport is not None:
-            self.transport.resume_reading()
+        if self.transport.is_closing():
+            self.connection_lost(None)
+        self.transport.resume_reading()
         self._read_lines()
 
     def detach(self) -> tuple[asyncio.Transport, bytes]:
         """The transport, its reading paused, and every byte behind the last answer. The wire is dead afterwards."""
-        assert self.transport is not None
         assert self._parked
         leftover = bytes(self._buffer)
         self._buffer.clear()
@@ -127,13 +129,12 @@ class ImapWire(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
 
     def leave(self) -> None:
         """Say goodbye and close."""
-        if self.transport is not None:
-            self.send(f"{self.new_tag()} LOGOUT")
-            self.transport.close()
+        self.send(f"{self.new_tag()} LOGOUT")
+        self.transport.close()
 
     def abort(self) -> None:
-        """Cut the connection now."""
-        if self.transport is not None:
+        """Cut the connection now, if there is one yet."""
+        if self.state != STARTED:
             self.transport.abort()
 
     # What asyncio and aioimaplib call.
@@ -145,8 +146,8 @@ class ImapWire(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
             self._read_lines()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The pending command is over with the connection."""
-        if self.failure is None:
+        """The pending command is over with the connection; what a parked wire holds is still the client's."""
+        if self.failure is None and not self._parked:
             before = self.state == CONNECTED
             cause = f" ({exc})" if exc is not None else ""
             kind = FailureKind.UNREACHABLE if before else FailureKind.TEMPORARY
@@ -154,7 +155,6 @@ class ImapWire(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
 
     def send(self, line: str, scrub: str | None = None) -> None:
         """Send one line; aioimaplib's own would log it."""
-        assert self.transport is not None
         self.transport.write(line.encode() + b"\r\n")
 
     def _handle_line(self, line: bytes, current_cmd: Command | None) -> None:
@@ -183,7 +183,6 @@ class ImapWire(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
 
     def _continuation(self, line: bytes) -> None:
         if self._pending() is not None and self._continuations:
-            assert self.transport is not None
             self.transport.write(self._continuations.popleft() + b"\r\n")
         elif self._pending() is not None and self._sasl:
             # The store says more about a failed exchange; it is owed an empty line before its NO (RFC 7628 §3.2.3).
@@ -253,7 +252,6 @@ class ImapWire(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
 
     def _park(self) -> None:
         self._parked = True
-        assert self.transport is not None
         self.transport.pause_reading()
 
     def _pending(self) -> Command | None:
@@ -265,13 +263,12 @@ class ImapWire(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
         command.close(b"", "done")
 
     def _fail(self, kind: FailureKind, text: str) -> BackendFailure:
-        if self.failure is None:
-            self.failure = BackendFailure(kind, text)
-            self._buffer.clear()
-            self.abort()
-            self._greeted.set()
-            if (command := self._pending()) is not None:
-                self._finish(command)
+        self.failure = BackendFailure(kind, text)
+        self._buffer.clear()
+        self.abort()
+        self._greeted.set()
+        if (command := self._pending()) is not None:
+            self._finish(command)
         return self.failure
 
     def _failed(self) -> BackendFailure:

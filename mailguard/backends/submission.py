@@ -12,7 +12,7 @@ from mailguard.backends.failure import BackendFailure, FailureKind
 from mailguard.backends.login import Credential
 from mailguard.backends.target import Target
 from mailguard.config import TlsMode
-from mailguard.net.stream import PlaintextBehindTls, Stream
+from mailguard.net.stream import Stream
 from mailguard.protocols.client.submission import (
     ClientEvent,
     Failed,
@@ -119,11 +119,7 @@ class SubmissionTalk:
 
     async def _start_tls(self) -> None:
         assert self._target.context is not None
-        try:
-            await self._stream.start_tls(self._target.context, server_side=False, server_hostname=self._target.host)
-        except PlaintextBehindTls:
-            text = "the store sent clear text behind its answer to STARTTLS"
-            raise BackendFailure(FailureKind.TLS, text) from None
+        await self._stream.start_tls(self._target.context, server_side=False, server_hostname=self._target.host)
         self._due += self._dialogue.tls_started()
 
     async def _heard(self) -> list[ClientEvent]:

@@ -49,6 +49,11 @@ class MemoryStore(asyncio.Transport):
     def resume_reading(self) -> None:
         self.reading = True
 
+    def lose(self) -> None:
+        """The connection breaks."""
+        self._closed = True
+        self._wire.connection_lost(None)
+
     async def silent(self) -> None:
         """Wait until everything that was said has arrived."""
         await self._arrived.wait()

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import ssl
 from typing import Any
 
 import pytest
@@ -164,6 +165,36 @@ async def test_an_alert_in_the_place_of_the_list_becomes_a_line_of_its_own() -> 
 async def test_every_octet_behind_the_ok_is_the_client_s(behind: bytes) -> None:
     leg, store = await converse(GREETING, YES + behind)
     assert leg.detach() == (store, behind)
+
+
+async def test_what_was_said_outlives_the_connection() -> None:
+    leg, store = await converse(GREETING, YES + b"* BYE bye\r\n")
+    store.lose()
+    assert leg.detach() == (store, b"* BYE bye\r\n")
+    assert store.is_closing()
+
+
+async def test_a_connection_lost_behind_the_login_ends_the_question_for_capabilities() -> None:
+    wire = ImapWire(asyncio.get_running_loop())
+    store = MemoryStore(wire, [GREETING, b"%t OK in\r\n"])
+    await wire.greeting()
+    await wire.offer("AUTHENTICATE", "PLAIN", "x", continuations=(), secrets=(), lines=32)
+    store.lose()
+    wire.unpark()
+    with pytest.raises(BackendFailure) as raised:
+        await wire.ask("CAPABILITY")
+    assert raised.value.kind is FailureKind.TEMPORARY
+
+
+async def test_a_connection_lost_before_tls() -> None:
+    wire = ImapWire(asyncio.get_running_loop())
+    store = MemoryStore(wire, [GREETING, b"%t OK go\r\n"])
+    await wire.greeting()
+    await wire.ask("STARTTLS", park=True)
+    store.lose()
+    with pytest.raises(BackendFailure) as raised:
+        await wire.start_tls(ssl.create_default_context(), "localhost")
+    assert raised.value.kind is FailureKind.TLS
 
 
 # What a NO means.

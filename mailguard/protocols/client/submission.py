@@ -155,9 +155,9 @@ class SubmissionDialogue:
                 return [LoggedIn(reply.raw)]
             case _Phase.RESPONSE, 535:
                 return [self._fail(Fault.REFUSED, f"login refused: {self._quote(reply)}")]
-            case phase, code:
-                fault = Fault.TEMPORARY if 400 <= code <= 499 else Fault.VIOLATION
-                asked = "EHLO" if phase is _Phase.EHLO else "AUTH"
+            case _:
+                fault = Fault.TEMPORARY if 400 <= reply.code <= 499 else Fault.VIOLATION
+                asked = "EHLO" if self._phase is _Phase.EHLO else "AUTH"
                 return [self._fail(fault, f"unexpected answer to {asked}: {self._quote(reply)}")]
 
     def _ehlo(self) -> list[ClientEvent]:

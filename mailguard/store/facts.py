@@ -41,6 +41,7 @@ _NAMED = (
     )
     .order_by(devices.c.created_at, devices.c.id, grant_table.c.single, grant_table.c.opened_at)
 )
+# An older copy of a row, put back with a MAC that fits, does not unsay its revocation.
 _TOLD = (
     select(revocation_table.c.seq)
     .where(revocation_table.c.kind == Kind.APP_PASSWORD.value, revocation_table.c.target == app_passwords.c.id)

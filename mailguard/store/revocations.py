@@ -48,13 +48,12 @@ class Revocation:
 _c = revocations.c
 _REVOKE = insert(revocations)
 _AFTER = select(revocations).where(_c.seq > bindparam("seq")).order_by(_c.seq)
-_STANDS_ON = {
+_STANDS_ON = {  # a session of its own it does not have yet
     Kind.ACCOUNT: "account",
     Kind.APP_PASSWORD: "credential",
     Kind.EXPIRY: "credential",
     Kind.GRANT: "credential",
     Kind.DEVICE: "device",
-    Kind.SESSION: "session",
 }
 _SINCE = select(
     exists().where(
@@ -65,7 +64,6 @@ _SINCE = select(
         ),
     )
 )
-_REVOKED = select(exists().where(_c.kind == Kind.APP_PASSWORD.value, _c.target == bindparam("id")))
 
 newest = select(func.coalesce(func.max(_c.seq), 0)).scalar_subquery()
 """The sequence number as of the statement it stands in."""
@@ -77,16 +75,11 @@ def revoke(connection: Connection, kind: Kind, target: str, at: float) -> None:
 
 
 def revoked_since(
-    connection: Connection, revision: int, *, account: str, credential: str = "", device: str = "", session: str = ""
+    connection: Connection, revision: int, *, account: str, credential: str = "", device: str = ""
 ) -> bool:
     """Has anything that a login stands on been revoked after `revision`?"""
-    stands_on = {"account": account, "credential": credential, "device": device, "session": session}
+    stands_on = {"account": account, "credential": credential, "device": device}
     return bool(connection.execute(_SINCE, {"revision": revision, **stands_on}).scalar_one())
-
-
-def app_password_revoked(connection: Connection, app_password_id: str) -> bool:
-    """Was it ever revoked? An older copy of its row, put back with a MAC that fits, does not unsay it."""
-    return bool(connection.execute(_REVOKED, {"id": app_password_id}).scalar_one())
 
 
 def purge(connection: Connection, now: float) -> None:

@@ -1,10 +1,7 @@
 """Trouble of the database: it is told with what to do, and nothing is half done (security.md, promise 2)."""
 
 import asyncio
-import resource
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,24 +13,17 @@ from mailguard.auth.ports import Lost, StoreUnavailable
 from mailguard.keyring import Keyring
 from mailguard.store import Store, engine
 from mailguard.store.engine import database_path, unavailable
-from tests.store.words import ANN, BOB, NOON, OPERATOR, StoppedClock, admitted, by_code, phone, sql
+from tests.store.words import ANN, BOB, NOON, OPERATOR, StoppedClock, admitted, by_code, full_disk, phone, sql
 
 
-@contextmanager
-def full_disk(database: Path) -> Iterator[None]:
-    """No file may grow beyond the log as it is."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (database.with_name("mailguard.db-wal").stat().st_size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+def log_size(database: Path) -> int:
+    return database.with_name("mailguard.db-wal").stat().st_size
 
 
 async def test_a_full_disk_burns_no_code(store: Store, keys: Keyring, ann: Account, database: Path) -> None:
     device = await phone(store)
     rows = len(await store.audit.list())
-    with full_disk(database), pytest.raises(StoreUnavailable, match=r"full|no space left"):
+    with full_disk(log_size(database)), pytest.raises(StoreUnavailable, match=r"full|no space left"):
         await store.ledger.admit(by_code(keys, device, 101))
     assert len(await store.audit.list()) == rows
     assert [d.last_step for d in await store.devices.list(ANN)] == [100]
@@ -43,7 +33,7 @@ async def test_a_full_disk_burns_no_code(store: Store, keys: Keyring, ann: Accou
 async def test_a_full_disk_changes_no_credential_and_does_not_stop_reading(
     store: Store, ann: Account, database: Path
 ) -> None:
-    with full_disk(database):
+    with full_disk(log_size(database)):
         for _ in range(3):
             with pytest.raises(StoreUnavailable):
                 await store.accounts.suspend(ANN, actor=OPERATOR)

@@ -1,6 +1,8 @@
 """Making, upgrading and copying the database."""
 
+import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from mailguard.auth.ports import StoreUnavailable
 from mailguard.keyring import Keyring, KeysError
 from mailguard.store import ChangeRefused, SchemaError, Store, migrate, upgrade
 from mailguard.store.schema import HEAD, metadata
-from tests.store.words import ANN, NOON, OPERATOR, StoppedClock, content, names, phone, put, sql
+from tests.store.words import ANN, NOON, OPERATOR, StoppedClock, content, full_disk, names, phone, put, sql
 
 
 def now() -> float:
@@ -73,6 +75,63 @@ async def test_an_older_schema_names_the_command_and_a_newer_one_the_remedy(
         await Store.open(f"sqlite:///{database}", keys, now=now)
     with pytest.raises(SchemaError, match="newer mailguard"):
         await upgrade(f"sqlite:///{database}", actor=OPERATOR, now=now)
+
+
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    with op.batch_alter_table("accounts") as table:
+        table.add_column(sa.Column("language", sa.String))
+        table.alter_column("policy_group", new_column_name="group_name")
+    {then}
+"""
+
+
+@pytest.fixture
+def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A version of mailguard whose migration rebuilds a table that others point at."""
+
+    def installed(then: str) -> None:
+        scripts = tmp_path / "scripts"
+        shutil.copytree(Path(migrate.__file__).with_name("migrations"), scripts, dirs_exist_ok=True)
+        (scripts / "versions" / "r0002_next.py").write_text(NEXT.format(then=then))
+        config = migrate.alembic_config()
+        config.set_main_option("script_location", str(scripts))
+        monkeypatch.setattr(migrate, "alembic_config", lambda: config)
+        monkeypatch.setattr(migrate, "HEAD", "0002")
+
+    return installed
+
+
+async def test_an_upgrade_keeps_every_row_and_is_recorded(
+    store: Store, ann: Account, database: Path, next_version: Callable[[str], None]
+) -> None:
+    device = await phone(store)
+    await store.close()
+    next_version("")
+    assert await upgrade(f"sqlite:///{database}", actor=OPERATOR, now=now) == (HEAD, "0002")
+    assert sql(database, "SELECT id, group_name, language FROM accounts") == [(ann.id, "", None)]
+    assert sql(database, "SELECT id FROM totp_devices") == [(device.id,)], "a rebuilt table must not cascade"
+    last = sql(database, "SELECT event, actor, detail FROM audit ORDER BY seq DESC LIMIT 1")
+    assert last == [(Event.STORE_UPGRADED.value, OPERATOR, "schema 0001 -> 0002")]
+
+
+async def test_an_upgrade_that_fails_leaves_the_old_database(
+    store: Store, ann: Account, database: Path, next_version: Callable[[str], None]
+) -> None:
+    await store.close()
+    before = sql(database, "SELECT name, sql FROM sqlite_master ORDER BY name")
+    next_version('op.execute("SELECT * FROM nowhere")')
+    with pytest.raises(StoreUnavailable, match="nowhere"):
+        await upgrade(f"sqlite:///{database}", actor=OPERATOR, now=now)
+    assert sql(database, "SELECT name, sql FROM sqlite_master ORDER BY name") == before
+    assert sql(database, "SELECT version_num FROM alembic_version") == [(HEAD,)]
 
 
 async def test_an_upgrade_of_the_newest_schema_does_nothing(store: Store, database: Path) -> None:
@@ -146,3 +205,21 @@ async def test_a_copy_overwrites_nothing(store: Store, tmp_path: Path) -> None:
     assert content(target) == b"precious"
     with pytest.raises(ChangeRefused, match="a folder you may write"):
         await store.backup(tmp_path / "missing" / "copy.db", actor=OPERATOR)
+
+
+async def test_a_copy_that_does_not_fit_on_its_disk_is_not_left_behind(
+    store: Store, ann: Account, tmp_path: Path
+) -> None:
+    before = await store.audit.list()
+    with full_disk(8192), pytest.raises(StoreUnavailable, match="could not be written"):
+        await store.backup(tmp_path / "copy.db", actor=OPERATOR)
+    assert "copy.db" not in names(tmp_path)
+    assert await store.audit.list() == before
+
+
+async def test_a_row_under_a_key_that_is_missing_lets_nobody_in(store: Store, ann: Account, database: Path) -> None:
+    """Fail closed (promise 2): it must not look like an account without an authenticator."""
+    await phone(store)
+    sql(database, "UPDATE totp_devices SET seal_key = 'g0-gone'")
+    with pytest.raises(StoreUnavailable, match="restore the file that had it"):
+        await store.ledger.facts(ANN, [], [], NOON)

@@ -1,6 +1,9 @@
 """Short forms of what tests say to the store."""
 
+import resource
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,6 +118,17 @@ def stakes(mark: bytes = b"aaa", *, pair: bytes = b"pair", limit: int = 3, owner
 def admitted(outcome: object) -> Admission:
     assert isinstance(outcome, Admission), outcome
     return outcome
+
+
+@contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """No file may be written beyond this size."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def names(folder: Path) -> set[str]:

@@ -1,12 +1,16 @@
 """Submission before login, as clients and strangers speak it: whole, and byte by byte."""
 
+import asyncio
+import socket
 from base64 import b64encode
 
 import pytest
 
 from mailguard.auth.attempt import Reason
+from mailguard.net.stream import adopt
 from mailguard.protocols.codes import submission
-from tests.proxy.submission import FAILED, GREETING, PASSED, SAY, Fronts, plain, replay, scripted
+from mailguard.proxy.smtp_front import SubmissionFront, SubmissionPort
+from tests.proxy.submission import FAILED, GREETING, PASSED, SAY, Fronts, ScriptedGate, plain, replay, scripted
 
 STEPS = pytest.mark.parametrize("step", [1, 7, 100_000])
 
@@ -233,6 +237,28 @@ async def test_clear_text_in_place_of_the_handshake_is_never_read_as_commands(fr
         await front.settled()
         assert front.gate.attempts == []
         assert front.gate.ended == ["no TLS"]
+
+
+async def test_nothing_is_read_while_the_word_to_begin_tls_waits_to_be_sent(fronts: Fronts) -> None:
+    """A client that does not read holds up the 220; what it says meanwhile must not be kept for after the handshake."""
+    loop = asyncio.get_running_loop()
+    port = SubmissionPort("mail.example.org", SAY, tuple, fronts.context, starttls=True)
+    front = SubmissionFront(port, ScriptedGate(fronts.store), loop)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        await adopt(ours, lambda: front, context=None)
+        assert await loop.sock_recv(theirs, 1000) == GREETING
+        front.pause_writing()  # as the transport does when its buffer is full
+        await loop.sock_sendall(theirs, b"STARTTLS\r\n")
+        assert await loop.sock_recv(theirs, 1000) == b"220 2.0.0 Ready to start TLS\r\n"
+        await loop.sock_sendall(theirs, b"NOOP\r\n")
+        await asyncio.sleep(0.05)
+        assert front.lines.leftover() == b""
+        front.resume_writing()
+        assert await front.finished() is None
+        assert front.why == "no TLS"
 
 
 @pytest.mark.parametrize("starttls", [True, False])

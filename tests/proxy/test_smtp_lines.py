@@ -4,7 +4,7 @@ import asyncio
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailguard.proxy.smtp_lines import AUTH_MAX, COMMAND_MAX, SWALLOW_MAX, CommandReader, Complaint, Farewell, HangUp
@@ -55,12 +55,14 @@ def read_all(data: bytes, cuts: list[int], *, responses: bool = False) -> list[s
         return runner.run(read())
 
 
+@settings(deadline=None)
 @given(data=PIECES, cuts=st.data(), responses=st.booleans())
 def test_any_cut_of_the_bytes_reads_the_same(data: bytes, cuts: st.DataObject, responses: bool) -> None:
     places = cuts.draw(st.lists(st.integers(0, len(data)), max_size=6))
     assert read_all(data, places, responses=responses) == read_all(data, [], responses=responses)
 
 
+@settings(deadline=None)
 @given(data=PIECES)
 def test_what_is_let_through_is_whole_capped_and_free_of_bare_line_ends(data: bytes) -> None:
     for said in read_all(data, []):

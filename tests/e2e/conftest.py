@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from tests.e2e.stack import Stack, missing, running_stack
 from tests.support.certs import Authority, Issued
 
 HERE = Path(__file__).parent
-_LOGS = pytest.StashKey[dict[str, tuple[Log, int]]]()
+_SEEN = pytest.StashKey[dict[Path, int]]()
 
 
 @pytest.fixture(scope="session")
@@ -40,18 +40,6 @@ def guard_master(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield guard
 
 
-@pytest.fixture(autouse=True)
-def _logs_of_this_test(request: pytest.FixtureRequest) -> None:
-    """Remember where the logs stand, so that a failure shows what this test added."""
-    logs: dict[str, Log] = {}
-    for name in request.fixturenames:
-        if name == "stack":
-            logs |= request.getfixturevalue(name).logs
-        elif name in ("guard_own", "guard_master"):
-            logs[name] = request.getfixturevalue(name).log
-    request.node.stash[_LOGS] = {name: (log, log.mark()) for name, log in logs.items()}
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs the daemons: `-m "not e2e"` leaves it out."""
     for item in items:
@@ -72,9 +60,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Attach to a failure what the daemons logged during the test."""
+    """Attach to a failure what the daemons logged since the test before."""
     report = yield
-    if report.failed:
-        for name, (log, mark) in item.stash.get(_LOGS, {}).items():
-            report.sections.append((f"log of {name}", log.since(mark)[-20000:]))
+    seen = item.config.stash.setdefault(_SEEN, {})
+    for name, log in _logs(getattr(item, "funcargs", {}).values()).items():
+        if report.failed:
+            report.sections.append((f"log of {name}", log.since(seen.get(log.path, 0))[-20000:]))
+        if call.when == "teardown":
+            seen[log.path] = log.mark()
     return report
+
+
+def _logs(fixtures: Iterable[object]) -> dict[str, Log]:
+    logs: dict[str, Log] = {}
+    for value in fixtures:
+        match value:
+            case Stack():
+                logs |= value.logs
+            case Guard():
+                logs |= value.stack.logs
+                logs[f"mailguard in {value.configuration.parent.name}"] = value.log
+    return logs

@@ -55,6 +55,7 @@ class Folder:
         self._store_leaf = authority.issue("store")
         self.keyring = keyring.create(path / "keys.toml")
         self.master_secret = Secret(secrets.token_urlsafe(24).encode())
+        (path / "records").mkdir()  # apart from the keys, as `check` demands
         secret_file = path / "master.secret"
         secret_file.touch(0o600)
         secret_file.write_bytes(self.master_secret.reveal())
@@ -101,7 +102,7 @@ private_key = "guard.key"
 {listeners}
 
 [store]
-url = "sqlite:///mailguard.db"
+url = "sqlite:///records/mailguard.db"
 
 [keys]
 file = "keys.toml"

@@ -35,14 +35,14 @@ _WORDS = (
 )  # fmt: skip
 
 
-def run(seconds: float | None, out: TextIO = sys.stdout) -> int:
-    """Run the demo for so long, or until Ctrl-C. Returns the exit code; trouble is told in one line on stderr."""
+def run(seconds: float | None) -> int:
+    """Run the demo for so long, or until Ctrl-C. Returns the exit code; trouble is told on stderr."""
     # Their words about single connections would break into what is shown, and aiosmtpd's can hold a credential.
     logging.getLogger("mail.log").setLevel(logging.CRITICAL)
     try:
-        asyncio.run(_run(seconds, out))
+        asyncio.run(_run(seconds, sys.stdout))
     except GuardFailed as failure:
-        out.flush()
+        sys.stdout.flush()
         sys.stderr.write(f"\nmailguard demo: {failure}\n")
         return 1
     return 0
@@ -53,6 +53,8 @@ async def _run(seconds: float | None, out: TextIO) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
+    out.write("\n  A mail store, an account and the guard are being set up …\n")
+    out.flush()
     with tempfile.TemporaryDirectory(prefix="mailguard-demo-") as name:
         async with AsyncExitStack() as stack:
             folder = Folder(Path(name))

@@ -10,7 +10,7 @@ import segno
 
 from mailguard.demo.folder import Ports
 
-_RULE = "─" * 78
+_RULE = "  " + "─" * 78
 _BRIGHT_ON_BLACK, _PLAIN = "\x1b[97;40m", "\x1b[0m"
 
 
@@ -86,15 +86,12 @@ def sheet(access: Access, ports: Ports, folder: Path, *, colour: bool) -> str:
   ./mailguard session list
   ./mailguard app-password revoke {user} --all
   ./mailguard audit list
-{_RULE_INDENTED}
+{_RULE}
 """
 
 
 def _rule(title: str) -> str:
     return f"  ── {title} " + "─" * (74 - len(title))
-
-
-_RULE_INDENTED = "  " + "─" * 78
 
 
 def _qr(link: str, *, colour: bool) -> str:

@@ -1,3 +1,6 @@
+import contextlib
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,14 +60,12 @@ def test_the_longest_line_and_reply_pass() -> None:
 
 @given(st.lists(st.binary(max_size=50)))
 def test_no_input_does_more_than_break_the_rules(chunks: list[bytes]) -> None:
-    try:
+    with contextlib.suppress(ProtocolViolation):
         replies(*chunks)
-    except ProtocolViolation:
-        pass
 
 
 @given(st.lists(st.integers(0, 60), max_size=6))
 def test_any_cut_gives_the_same_replies(cuts: list[int]) -> None:
     raw = b"220 ready\r\n250-store\r\n250-AUTH PLAIN\r\n250 DSN\r\n235 ok\r\n"
     at = [0, *sorted(cuts), len(raw)]
-    assert replies(*(raw[start:end] for start, end in zip(at, at[1:], strict=False))) == replies(raw)
+    assert replies(*(raw[start:end] for start, end in itertools.pairwise(at))) == replies(raw)

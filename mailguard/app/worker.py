@@ -126,7 +126,7 @@ class Worker:
     ) -> None:
         self._settings = settings
         self._store = store
-        self._house = house
+        self.house = house
         self._clock = clock
         self._ring = house.rules.authenticator.keyring
         self._jobs = Tasks()
@@ -163,14 +163,14 @@ class Worker:
         return worker
 
     async def _begin(self) -> None:
-        store, registry = self._store, self._house.registry
+        store, registry = self._store, self.house.registry
         await store.sessions.sweep({row.pid for row in await store.sessions.list() if _alive(row.pid)})
         poll = RevocationPoll(store.revocations, registry.apply, seen=await store.revocations.newest())
         self._repeat(POLL_SECONDS, poll.look, "revocations")
         self._repeat(FLUSH_SECONDS, partial(registry.flush, store.sessions), "session list")
         self._repeat(EXPIRY_SECONDS, store.app_passwords.expire, "expiry")
         self._repeat(PURGE_SECONDS, store.purge, "purge")
-        probes = [self._probe_job(protocol) for protocol in self._house.mirrors]
+        probes = [self._probe_job(protocol) for protocol in self.house.mirrors]
         await asyncio.gather(*(self._first_look(probe) for probe in probes))
         for probe in probes:
             self._repeat(LOOK_SECONDS, probe.look, "probe")
@@ -181,14 +181,14 @@ class Worker:
         self._jobs.spawn(every(seconds, work, name=name), name=name)
 
     def _probe_job(self, protocol: MailProtocol) -> ProbeJob:
-        house = self._house
+        house = self.house
         return ProbeJob(lambda: house.rules.targets[protocol], house.mirrors[protocol], self._store.probes, time.time)
 
     async def _first_look(self, probe: ProbeJob) -> None:
         """So that the first client hears the whole EHLO list; a store that hangs holds the start up no longer."""
         with contextlib.suppress(TimeoutError, StoreUnavailable):
             async with asyncio.timeout(FIRST_PROBE_SECONDS):
-                await probe.look()
+                await probe.first_look()
 
     def _server(self, listen: Listen) -> Callable[[socket.socket, tuple[str, int]], Awaitable[None]]:
         protocol = MailProtocol(listen.protocol)
@@ -198,9 +198,9 @@ class Worker:
             origin = Origin.of(*peer)
             task = asyncio.current_task()
             assert task is not None
-            ticket = self._house.lobby.enter(origin.network, partial(_shed, task))
+            ticket = self.house.lobby.enter(origin.network, partial(_shed, task))
             try:
-                session = Session(self._house, protocol, origin)
+                session = Session(self.house, protocol, origin)
                 match protocol:
                     case MailProtocol.IMAP:
                         await self._imap(sock, session, ticket, starttls=starttls)
@@ -212,7 +212,7 @@ class Worker:
         return serve
 
     async def _imap(self, sock: socket.socket, session: Session, ticket: Ticket, *, starttls: bool) -> None:
-        house = self._house
+        house = self.house
         try:
             stream = await accept(sock, context=None if starttls else house.rules.tls[MailProtocol.IMAP])
         except OSError as error:  # ssl.SSLError is one
@@ -221,7 +221,7 @@ class Worker:
         await line_front.serve_imap(house, stream, session, ticket, starttls=starttls)
 
     async def _submission(self, sock: socket.socket, session: Session, ticket: Ticket, *, starttls: bool) -> None:
-        house = self._house
+        house = self.house
         port = SubmissionPort(
             hostname=house.rules.hostname,
             say=house.rules.say,
@@ -252,16 +252,16 @@ class Worker:
 
     async def stop(self, hurry: asyncio.Event | None = None) -> None:
         """Accept nobody new, let sessions end by themselves until the drain is over, then end them."""
-        self._house.closing = True
+        self.house.closing = True
         for listener in self._listeners:
             await listener.stop()
         await self._drained(hurry or asyncio.Event())
-        self._house.registry.end_all("shutdown")
-        await self._house.tasks.close()
+        self.house.registry.end_all("shutdown")
+        await self.house.tasks.close()
         await self._connections.close()
         await self._jobs.close()
         try:
-            await self._house.registry.flush(self._store.sessions)
+            await self.house.registry.flush(self._store.sessions)
         except StoreUnavailable as trouble:
             log.error("ends of sessions could not be recorded", extra={"detail": str(trouble)})
         await self._store.close()
@@ -276,7 +276,7 @@ class Worker:
     def _reload(self) -> None:
         try:
             settings = reloaded(self._settings, config.load(self._settings.file))
-            self._house.rules = rules_of(settings, self._store.ledger, self._clock, self._ring)
+            self.house.rules = rules_of(settings, self._store.ledger, self._clock, self._ring)
         except (ConfigError, TlsError) as error:
             log.error("reload refused, the old configuration stays", extra={"detail": str(error)})
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +20,7 @@ log = logging.getLogger("mailguard.jobs")
 PROBE_SECONDS = 120.0
 TROUBLED_SECONDS = 5.0  # while a store is in trouble, or said to be
 LOOK_SECONDS = 1.0
+FIRST_LOOK_SECONDS = 0.05
 PROBE_TIMEOUT = 5.0
 
 
@@ -48,15 +50,23 @@ class ProbeJob:
 
     async def look(self) -> None:
         """Once: probe if it is this process's turn; otherwise take over what another found."""
+        await self._looked()
+
+    async def first_look(self) -> None:
+        """At the start: until the store has answered or failed to, here or in the process whose turn it is."""
+        while not await self._looked():
+            await asyncio.sleep(FIRST_LOOK_SECONDS)
+
+    async def _looked(self) -> bool:
         target = self._target()
         if await self._probes.claim(target.protocol, self._now(), self._pause()):
             await self.probe()
-            return
+            return True
         found = await self._probes.read(target.protocol)
-        if found is not None and found.at > self._read_at:
+        if found is not None and found.keywords and found.at > self._read_at:
             self._read_at = found.at
-            if found.keywords:
-                self._mirror.offers(frozenset(found.keywords))
+            self._mirror.offers(frozenset(found.keywords))
+        return found is not None
 
     async def probe(self) -> None:
         """Ask the store, tell the fronts and the other processes."""

@@ -39,9 +39,9 @@ class Stream:
         self.local = _address(transport.get_extra_info("sockname"))
         self._look_at_tls()
 
-    async def read(self) -> bytes:
+    async def read(self, at_most: int = CAP) -> bytes:
         """Whatever is there, at least one byte; b"" at the end of input."""
-        return await self._input.take()
+        return await self._input.take(at_most)
 
     def write(self, data: bytes) -> None:
         """Send, without waiting. Written to a peer that has gone, it is dropped."""
@@ -91,8 +91,8 @@ class Stream:
 
     async def close(self) -> None:
         """Send what was written, then close; a peer that does not read is dropped after a few seconds."""
-        self._input.discard()
-        await finish(self._transport, self._input.lost)
+        linger = self._input.discard()
+        await finish(self._transport, self._input.lost, linger=linger)
 
     def _look_at_tls(self) -> None:
         session: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
@@ -103,7 +103,17 @@ class Stream:
 class _Input(asyncio.Protocol):
     """The receiving end of a Stream: a capped buffer, and what the transport tells."""
 
-    __slots__ = ("_blocked", "_buffer", "_ended", "_handed_over", "_paused", "_waiter", "lost", "transport")
+    __slots__ = (
+        "_blocked",
+        "_buffer",
+        "_ended",
+        "_handed_over",
+        "_paused",
+        "_unwanted",
+        "_waiter",
+        "lost",
+        "transport",
+    )
 
     transport: asyncio.Transport
 
@@ -111,6 +121,7 @@ class _Input(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self._buffer = bytearray()
         self._ended = False  # no more input will come
+        self._unwanted = False  # we are closing
         self._paused = False
         self._handed_over = False
         self._waiter: asyncio.Future[None] | None = None  # of the task that reads
@@ -120,13 +131,13 @@ class _Input(asyncio.Protocol):
     def unread(self) -> bool:
         return bool(self._buffer)
 
-    async def take(self) -> bytes:
+    async def take(self, at_most: int) -> bytes:
         while not self._buffer and not self._ended:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        data = bytes(self._buffer)
-        self._buffer.clear()
-        if self._paused and not self.lost.done():
+        data = bytes(self._buffer[:at_most])
+        del self._buffer[:at_most]
+        if self._paused and not self.lost.done() and len(self._buffer) <= CAP:
             self._paused = False
             self.transport.resume_reading()
         return data
@@ -145,14 +156,16 @@ class _Input(asyncio.Protocol):
         self._buffer.clear()
         return data
 
-    def discard(self) -> None:
-        """Take no more input but let it flow: unread, it would turn our close into a reset."""
-        self._ended = True
+    def discard(self) -> bool:
+        """Take no more input but let it flow. True if some may still come."""
+        open_ended = not self._ended
+        self._ended = self._unwanted = True
         self._buffer.clear()
         if self._paused and not self.lost.done():
             self._paused = False
             self.transport.resume_reading()
         self._wake()
+        return open_ended
 
     # What follows is called by the transport.
 
@@ -172,7 +185,7 @@ class _Input(asyncio.Protocol):
         self._ended = True
         self._wake()
         # In clear text the other direction stays open for our answer; TLS cannot, and warns if asked to.
-        return self.transport.get_extra_info("ssl_object") is None
+        return not self._unwanted and self.transport.get_extra_info("ssl_object") is None
 
     def pause_writing(self) -> None:
         self._blocked = asyncio.get_running_loop().create_future()

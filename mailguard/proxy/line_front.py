@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mailguard.front")
 
+CHUNK = 4096  # octets a dialogue is fed at a time: what a client sends behind its login stays in the stream
+
 
 async def serve_imap(house: House, stream: Stream, session: Session, ticket: Ticket, *, starttls: bool) -> None:
     """Speak IMAP with one client until it is in, or gone; then relay."""
@@ -64,7 +66,7 @@ class _ImapFront:
     async def until_login(self) -> Leg | None:
         """Drive the dialogue: the leg of the login that passed, or None when the connection is to be closed."""
         self._stream.write(self._dialogue.greeting())
-        while data := await self._stream.read():
+        while data := await self._stream.read(CHUNK):
             events = self._dialogue.receive(data)
             self._warn_if_exposed()
             while (last := await self._follow(events)) is not None:

@@ -54,7 +54,7 @@ class ProbeJob:
 
     async def first_look(self) -> None:
         """At the start: until the store has answered or failed to, here or in the process whose turn it is."""
-        while not await self._looked():
+        while not await self._looked():  # noqa: ASYNC110  (another process answers, in the records)
             await asyncio.sleep(FIRST_LOOK_SECONDS)
 
     async def _looked(self) -> bool:

@@ -31,4 +31,4 @@ Event = Reply | StartTls | LoginAttempt | Close
 
 
 class ProtocolViolation(Exception):
-    """Inside dialogues only: bytes that no sound peer sends. Becomes a reply, counts, and ends the connection at last."""
+    """Inside dialogues only: bytes that no sound peer sends. Becomes a reply, counts, ends the connection at last."""

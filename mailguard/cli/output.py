@@ -18,7 +18,7 @@ Row = Mapping[str, Cell]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
-_WIDE = 200  # columns where no terminal says how many there are
+_WIDE = 10_000  # columns where no terminal says how many there are: nothing is folded for a program that reads along
 
 
 def listing(rows: Sequence[Row], *, as_json: bool, empty: str) -> None:
@@ -28,10 +28,18 @@ def listing(rows: Sequence[Row], *, as_json: bool, empty: str) -> None:
     elif not rows:
         note(empty)
     else:
-        table = Table(*(name.replace("_", " ") for name in rows[0]), box=None, pad_edge=False)
+        told = [name for name in rows[0] if any(not _silent(row[name]) for row in rows)]
+        table = Table(box=None, pad_edge=False)
+        for name in told:
+            table.add_column(name.replace("_", " "), overflow="fold")  # a reason or an id is never cut short
         for row in rows:
-            table.add_row(*(_text(cell) for cell in row.values()))
+            table.add_row(*(_text(row[name]) for name in told))
         _console().print(table)
+
+
+def _silent(cell: Cell) -> bool:
+    """A column of nothing but these is left out. A no is an answer."""
+    return cell is None or cell == "" or (cell == 0 and not isinstance(cell, bool))
 
 
 def one(row: Row, *, as_json: bool) -> None:

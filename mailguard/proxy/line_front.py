@@ -49,6 +49,10 @@ async def serve_imap(house: House, stream: Stream, session: Session, ticket: Tic
         leg = None
     except (ConnectionError, ssl.SSLError, PlaintextBehindTls):
         leg = None
+    except asyncio.CancelledError:  # shed for a newcomer, or the end of a drain
+        session.done("cut-off")
+        stream.abort()
+        raise
     if leg is None:
         session.done("client-left")
         await stream.close()

@@ -80,7 +80,7 @@ class Session:
         if isinstance(outcome, Refused):
             asked.abandon()
             self._refused_name = login.name or attempt.username
-            log.info("login refused", extra=self._told(login.name or "", outcome))
+            log.info("login refused", extra=self._told(login.name, reason=outcome.reason, detail=outcome.detail))
             await asyncio.sleep(max(0.0, arrived + rules.failure_delay - house.now()))
         return outcome
 
@@ -90,15 +90,9 @@ class Session:
         decided = await login.decide(asked)
         return decided if isinstance(decided, Refused) else await self._enter(login, decided, asked, caller)
 
-    def _told(self, account: str, refused: Refused) -> dict[str, str]:
-        return {
-            "session": self.id,
-            "account": account,
-            "reason": refused.reason.value,
-            "detail": refused.detail,
-            "address": str(self.origin.address),
-            "protocol": self._protocol.value,
-        }
+    def _told(self, account: AccountName | None, **more: str) -> dict[str, str]:
+        who = {"session": self.id, "account": account or "", "address": str(self.origin.address)}
+        return {**who, "protocol": self._protocol.value, **more}
 
     def alert_due(self) -> bool:
         """Whether the refusal just given should come with the help text that clients pop up."""
@@ -128,6 +122,9 @@ class Session:
         if fallen is not None:
             self.done("revoked")
             return fallen
+        log.info(
+            "login granted", extra=self._told(admission.name, factor=admission.factor, credential=admission.credential)
+        )
         return leg
 
     async def _house_leg(self, name: AccountName, caller: Caller) -> Leg:

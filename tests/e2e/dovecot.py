@@ -103,6 +103,10 @@ auth_failure_delay = 1 secs
 mail_location = maildir:~/Maildir
 first_valid_uid = 1
 postmaster_address = postmaster@example.org
+mail_plugins = zlib
+protocol imap {{
+  mail_plugins = zlib imap_zlib
+}}
 namespace inbox {{
   inbox = yes
 }}

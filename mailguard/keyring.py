@@ -1,6 +1,6 @@
 """The key file: generations of one root secret, from which every other key is derived.
 
-It lies outside the database, so that a stolen database opens nothing (security.md, promise 7). The file:
+It lies outside the database, so that a stolen database opens nothing (SECURITY.md, promise 7). The file:
 
     [[generation]]
     id = "g1-7k2m"

@@ -11,7 +11,7 @@ DISTRUST_SECONDS = 60.0
 
 
 class SystemClock:
-    """Wall time watched against the monotonic clock (security.md, promise 2).
+    """Wall time watched against the monotonic clock (SECURITY.md, promise 2).
 
     After a jump, or where it starts out behind what the records have seen, codes are refused for a minute: a clock set
     back would accept codes again that time has closed, one set forward would burn steps to come.

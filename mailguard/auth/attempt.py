@@ -22,7 +22,7 @@ class MailProtocol(StrEnum):
 
 @unique
 class LoginForm(StrEnum):
-    """Whose credential opens the leg to the store (interface.md, `login`)."""
+    """Whose credential opens the leg to the store."""
 
     OWN = "own"  # the user's own password
     MASTER = "master"  # one secret of ours that speaks for every user
@@ -73,7 +73,7 @@ class Factor(StrEnum):
 class Reason(StrEnum):
     """Why a login did not pass. The exact reason is for the record; what the peer hears: protocols.codes."""
 
-    # One uniform answer for all of these, byte for byte (security.md, promise 5).
+    # One uniform answer for all of these, byte for byte (SECURITY.md, promise 5).
     BAD_NAME = "bad-name"
     UNKNOWN_ACCOUNT = "unknown-account"
     WRONG_PASSWORD = "wrong-password"

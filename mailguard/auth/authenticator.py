@@ -1,4 +1,4 @@
-"""The order of a login: load facts through ports, check, decide, commit, record (interface.md, *Order of a login*)."""
+"""The order of a login: load facts through ports, check, decide, commit, record."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Throttle, factors, backend and audit all use this form and no other: two spellings of one mailbox that were two
 names anywhere would be two allowances of guesses, or a way around the factor. Nothing is stripped silently:
-what a store might rewrite is refused (security.md, promise 8; protocols.md 6, rows 7, 13, 16, 17).
+what a store might rewrite is refused (SECURITY.md, promise 8).
 """
 
 import re

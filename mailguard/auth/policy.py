@@ -10,7 +10,7 @@ from mailguard.auth.totp import Window
 
 @unique
 class TwoFactor(StrEnum):
-    """How an account without a factor is treated (interface.md, *A factor*). With one it always needs it."""
+    """How an account without a factor is treated. With one it always needs it."""
 
     OPTIONAL = "optional"
     ENFORCE = "enforce"

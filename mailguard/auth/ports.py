@@ -26,7 +26,7 @@ class Clock(Protocol):
         """UTC seconds since 1970."""
 
     def trusted(self) -> bool:
-        """False for a minute after a jump: codes are refused then (security.md, promise 2)."""
+        """False for a minute after a jump: codes are refused then (SECURITY.md, promise 2)."""
 
 
 class Identity(Protocol):

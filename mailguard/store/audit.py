@@ -1,7 +1,7 @@
 """The record: one row an event, written in the transaction of what it tells about.
 
 A flood does not fill the disk: events of one kind for one account, network, credential and reason that come faster
-than their rate are counted in the newest row instead of getting one each (security.md, promise 12).
+than their rate are counted in the newest row instead of getting one each (SECURITY.md, threat model).
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class AuditLog:
         return tuple(_recorded(row) for row in reversed(rows))
 
     async def newest(self) -> float:
-        """When the newest row was written; 0 in an empty record. A clock far behind it is wrong (promise 2)."""
+        """When the newest row was written; 0 in an empty record. A clock far behind it is wrong."""
         return await self._database.read(lambda connection: connection.execute(_NEWEST).scalar()) or 0.0
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _CREATE = insert(accounts).on_conflict_do_nothing(index_elements=[accounts.c.name])
 _BY_NAME = select(accounts).where(accounts.c.name == bindparam("wanted"))
-# Promise 3: the one statement that decides which login a code belongs to.
+# SECURITY.md, promise 3: the one statement that decides which login a code belongs to.
 _CONSUME = (
     update(devices)
     .where(

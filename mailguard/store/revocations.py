@@ -1,7 +1,7 @@
 """What has ended, in the order in which it ended: the list that every worker follows to cut its sessions off.
 
 A row is written in the transaction of the change itself. A login carries the sequence number its facts were read at;
-once its session is registered it asks whether anything it stands on was revoked since (security.md, promise 11).
+once its session is registered it asks whether anything it stands on was revoked since (SECURITY.md, promise 11).
 """
 
 from __future__ import annotations

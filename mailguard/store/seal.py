@@ -1,4 +1,4 @@
-"""Seeds sealed and credential rows under a MAC, with keys that lie outside the database (security.md, promise 7).
+"""Seeds sealed and credential rows under a MAC, with keys that lie outside the database (SECURITY.md, promise 7).
 
 A seal is AES-256-GCM, bound to its table, row and account: a seed copied to another row does not open. A MAC is
 HMAC-SHA-256 over every column that decides what a row may do: a widened, moved or revived row does not fit.

@@ -1,4 +1,4 @@
-"""Trouble of the database: it is told with what to do, and nothing is half done (security.md, promise 2)."""
+"""Trouble of the database: it is told with what to do, and nothing is half done (SECURITY.md, promise 2)."""
 
 import asyncio
 import sqlite3

@@ -218,7 +218,7 @@ async def test_a_copy_that_does_not_fit_on_its_disk_is_not_left_behind(
 
 
 async def test_a_row_under_a_key_that_is_missing_lets_nobody_in(store: Store, ann: Account, database: Path) -> None:
-    """Fail closed (promise 2): it must not look like an account without an authenticator."""
+    """Fail closed (SECURITY.md, promise 2): it must not look like an account without an authenticator."""
     await phone(store)
     sql(database, "UPDATE totp_devices SET seal_key = 'g0-gone'")
     with pytest.raises(StoreUnavailable, match="restore the file that had it"):

@@ -1,4 +1,4 @@
-"""Several processes at one store, and processes that die (security.md, promises 2 and 3)."""
+"""Several processes at one store, and processes that die (SECURITY.md, promises 2 and 3)."""
 
 import random
 import subprocess

@@ -1,4 +1,4 @@
-"""Whoever steals the database, its log or a backup gets nothing that opens anything (security.md, promise 7)."""
+"""Whoever steals the database, its log or a backup gets nothing that opens anything (SECURITY.md, promise 7)."""
 
 import base64
 from pathlib import Path

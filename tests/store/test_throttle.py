@@ -1,4 +1,4 @@
-"""reserve, then refuse, defer or admit: what is counted, what is asked again (security.md, promise 6)."""
+"""reserve, then refuse, defer or admit: what is counted, what is asked again (SECURITY.md, promise 6)."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path

@@ -5,7 +5,7 @@ Clients do not ask again after AUTH, so what they hear before must be a subset o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 # Extensions that live wholly between client and store once the relay stands. Everything else goes: what is ours to
 # speak (AUTH, STARTTLS), what needs rights of ours (XCLIENT, XFORWARD), what leads elsewhere (BURL), the unknown.
@@ -34,22 +34,6 @@ def announceable(keywords: Mapping[str, str]) -> frozenset[str]:
     if "CHUNKING" not in kept:
         kept.pop("BINARYMIME", None)  # RFC 3030 §3: of no use, and not allowed, without BDAT
     return frozenset(f"{keyword} {parameters}".strip() for keyword, parameters in kept.items())
-
-
-def common(lists: Collection[frozenset[str]]) -> frozenset[str]:
-    """What every one of several lists of lines holds; of SIZE the smallest."""
-    if not lists:
-        return frozenset()
-    parsed = [_keywords(lines) for lines in lists]
-    shared = {
-        keyword: parameters
-        for keyword, parameters in parsed[0].items()
-        if keyword != "SIZE" and all(other.get(keyword) == parameters for other in parsed)
-    }
-    if all("SIZE" in each for each in parsed):
-        limits = [limit for each in parsed if (limit := _limit(each["SIZE"]))]
-        shared["SIZE"] = str(min(limits)) if limits else ""
-    return announceable(shared)
 
 
 def missing(announced: frozenset[str], offered: Mapping[str, str]) -> frozenset[str]:

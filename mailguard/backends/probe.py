@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mailguard.auth.attempt import MailProtocol
@@ -54,10 +53,3 @@ async def probe(target: Target, *, timeout: float = TIMEOUT) -> Probe:
             mechanisms = frozenset(offer.keywords.get("AUTH", "").upper().split())
             dangers = offer.seen & submission.DANGERS
     return Probe(target.protocol, capabilities, mechanisms, dangers, asyncio.get_running_loop().time() - started)
-
-
-def intersect(probes: Sequence[Probe]) -> frozenset[str]:
-    """What clients may be told when several stores, or several moments of one, stand behind one door."""
-    if probes and probes[0].protocol is MailProtocol.SUBMISSION:
-        return ehlo.common([each.capabilities for each in probes])
-    return frozenset.intersection(*(each.capabilities for each in probes)) if probes else frozenset()

@@ -4,7 +4,7 @@ import pytest
 
 from mailguard.auth.attempt import MailProtocol
 from mailguard.backends.failure import BackendFailure, FailureKind
-from mailguard.backends.probe import Probe, intersect, probe
+from mailguard.backends.probe import probe
 from mailguard.config import TlsMode
 from tests.backends.conftest import Stores
 from tests.support.hostile_store import ImapStore, Peer, SubmissionStore
@@ -59,14 +59,3 @@ async def test_a_store_that_cannot_be_asked(stores: Stores, protocol: MailProtoc
             await probe(target, timeout=0.3)
         assert raised.value.kind is FailureKind.UNREACHABLE
         assert await asyncio.to_thread(store.ended.wait, 5), "the connection is still open"
-
-
-def found(protocol: MailProtocol, *capabilities: str) -> Probe:
-    return Probe(protocol, frozenset(capabilities), frozenset(), frozenset(), 0.1)
-
-
-def test_what_clients_may_be_told() -> None:
-    imap, submission = MailProtocol.IMAP, MailProtocol.SUBMISSION
-    assert intersect([]) == frozenset()
-    assert intersect([found(imap, "IDLE", "ID"), found(imap, "ID", "LITERAL+")]) == {"ID"}
-    assert intersect([found(submission, "DSN", "SIZE 9"), found(submission, "SIZE 7")]) == {"SIZE 7"}

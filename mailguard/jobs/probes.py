@@ -6,14 +6,14 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from mailguard.backends.failure import BackendFailure
+from mailguard.backends.failure import BackendFailure, FailureKind
 from mailguard.backends.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mailguard.backends.target import Target
-    from mailguard.store.probes import Probes
+    from mailguard.store.probes import ProbeRow, Probes
 
 log = logging.getLogger("mailguard.jobs")
 
@@ -63,10 +63,16 @@ class ProbeJob:
             await self.probe()
             return True
         found = await self._probes.read(target.protocol)
-        if found is not None and found.keywords and found.at > self._read_at:
+        if found is not None and found.at > self._read_at:
             self._read_at = found.at
-            self._mirror.offers(frozenset(found.keywords))
+            self._take_over(found)
         return found is not None
+
+    def _take_over(self, found: ProbeRow) -> None:
+        if found.keywords:
+            self._mirror.offers(frozenset(found.keywords))
+        if found.error:
+            self._mirror.failed(BackendFailure(FailureKind(found.error), "as another process found"))
 
     async def probe(self) -> None:
         """Ask the store, tell the fronts and the other processes."""
@@ -76,7 +82,8 @@ class ProbeJob:
         except BackendFailure as failure:
             self._mirror.failed(failure)
             log.warning("store probe failed", extra={"protocol": target.protocol.value, "detail": str(failure)})
-            await self._probes.failed(target.protocol, str(failure), self._now())
+            self._read_at = self._now()
+            await self._probes.failed(target.protocol, failure.kind.value, self._read_at)
             return
         if found.dangers:
             log.error(

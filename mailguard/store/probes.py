@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ProbeRow:
-    """The last probe of one protocol. `keywords` are of the last good one; `error` is "" after a good one."""
+    """The last probe of one protocol, with the keywords of the last good one; `error` is "" after a good one."""
 
     keywords: tuple[str, ...]
     at: float

@@ -99,7 +99,13 @@ class HostileStore:
     """
 
     def __init__(
-        self, script: Script, *, certificate: Issued | None = None, implicit: bool = True, path: Path | None = None
+        self,
+        script: Script,
+        *,
+        certificate: Issued | None = None,
+        implicit: bool = True,
+        path: Path | None = None,
+        at: int = 0,
     ) -> None:
         self.heard: list[bytes] = []
         self.sources: list[str] = []
@@ -117,8 +123,8 @@ class HostileStore:
             self._listener.bind(str(path))
         else:
             self._listener = socket.socket()
-            self._listener.bind(("127.0.0.1", 0))
-        self._listener.listen(16)
+            self._listener.bind(("127.0.0.1", at))
+        self._listener.listen(64)
 
     @property
     def port(self) -> int:

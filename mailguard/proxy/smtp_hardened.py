@@ -82,7 +82,7 @@ class HardenedSMTP(SMTP):
         """Send what was written, then close, within bounds."""
         if not self._lost.done():  # asyncio's TLS transport falls apart if it is closed once it is lost
             self.lines.discard()
-            await finish(self._link, self._lost)
+            await finish(self._link, self._lost, linger=not self.lines.at_eof())
 
     def abort(self) -> None:
         """Cut the connection and whatever it waits for."""
@@ -149,7 +149,7 @@ class HardenedSMTP(SMTP):
     def eof_received(self) -> bool:
         """Answer what came before it, where the transport can be half open. aiosmtpd would cancel its task."""
         self.lines.feed_eof()
-        return not self.secure
+        return not self.secure and not self.lines.deaf  # which it is once our last word is said
 
     def connection_lost(self, error: Exception | None) -> None:
         """Let the command loop find out. aiosmtpd would cancel its task, and with it the decision on a login."""

@@ -51,11 +51,11 @@ class CommandReader(asyncio.StreamReader):
     def __init__(self, admit: Callable[[bytes], None], loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(limit=INPUT_LIMIT, loop=loop)
         self._admit = admit
-        self._deaf = False
+        self.deaf = False
 
     def feed_data(self, data: Iterable[SupportsIndex]) -> None:
         """What the transport received."""
-        if not self._deaf:
+        if not self.deaf:
             super().feed_data(data)
 
     async def readuntil(self, separator: object = b"\n") -> bytes:
@@ -83,7 +83,7 @@ class CommandReader(asyncio.StreamReader):
 
     def discard(self) -> None:
         """Take no more input but let it flow: left unread, it would turn our close into a reset."""
-        self._deaf = True
+        self.deaf = True
         self._buffer.clear()  # type: ignore[attr-defined]
         self._maybe_resume_transport()  # type: ignore[attr-defined]
 

@@ -196,11 +196,12 @@ async def test_trap_08_another_authzid_is_refused(fronts: Fronts) -> None:
 @pytest.mark.parametrize("length", [20, 1_900, 6_000])
 async def test_trap_09_bytes_behind_starttls_close_at_once(fronts: Fronts, length: int) -> None:
     loop = asyncio.get_running_loop()
-    async with fronts.front(starttls=True) as front, front.client() as client:
-        await client.reply()
+    async with fronts.front(starttls=True) as front:
         started = loop.time()
-        client.send(b"STARTTLS\r\n" + b"A" * length)
-        assert (await client.rest()).startswith(b"501 5.5.1")
+        async with front.client() as client:
+            await client.reply()
+            client.send(b"STARTTLS\r\n" + b"A" * length)
+            assert (await client.rest()).startswith(b"501 5.5.1")
         await front.settled()
         assert loop.time() - started < 2.0  # aiosmtpd held the slot for the 60 s of its handshake timeout
 

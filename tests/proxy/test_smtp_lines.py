@@ -13,10 +13,15 @@ PIECES = st.lists(
     st.one_of(
         st.sampled_from([b"\r\n", b"\r", b"\n", b"AUTH PLAIN ", b"EHLO x", b" ", b"\0", b"GET / HTTP/1.1", b"auth x"]),
         st.binary(max_size=8),
-        st.integers(1, 70_000).map(lambda length: b"x" * length),
+        st.integers(1, 70_000),  # so many x
     ),
     max_size=12,
-).map(b"".join)
+)
+
+
+def written(pieces: list[bytes | int]) -> bytes:
+    """Ended by a line end: what comes of an endless line that the client itself breaks off is nobody's concern."""
+    return b"".join(piece if isinstance(piece, bytes) else b"x" * piece for piece in pieces) + b"\r\n"
 
 
 def read_all(data: bytes, cuts: list[int], *, responses: bool = False) -> list[str]:
@@ -56,16 +61,17 @@ def read_all(data: bytes, cuts: list[int], *, responses: bool = False) -> list[s
 
 
 @settings(deadline=None)
-@given(data=PIECES, cuts=st.data(), responses=st.booleans())
-def test_any_cut_of_the_bytes_reads_the_same(data: bytes, cuts: st.DataObject, responses: bool) -> None:
-    places = cuts.draw(st.lists(st.integers(0, len(data)), max_size=6))
+@given(pieces=PIECES, cuts=st.lists(st.integers(0, 999), max_size=6), responses=st.booleans())
+def test_any_cut_of_the_bytes_reads_the_same(pieces: list[bytes | int], cuts: list[int], responses: bool) -> None:
+    data = written(pieces)
+    places = [len(data) * cut // 1000 for cut in cuts]
     assert read_all(data, places, responses=responses) == read_all(data, [], responses=responses)
 
 
 @settings(deadline=None)
-@given(data=PIECES)
-def test_what_is_let_through_is_whole_capped_and_free_of_bare_line_ends(data: bytes) -> None:
-    for said in read_all(data, []):
+@given(pieces=PIECES)
+def test_what_is_let_through_is_whole_capped_and_free_of_bare_line_ends(pieces: list[bytes | int]) -> None:
+    for said in read_all(written(pieces), []):
         if said.startswith(("b'", 'b"')):
             line: bytes = eval(said)
             assert line.endswith(b"\r\n")

@@ -1,4 +1,4 @@
-"""Each trap found in aiosmtpd 1.4.6, closed. The numbers are those of docs/decisions/aiosmtpd.md.
+"""Each trap found in aiosmtpd 1.4.6, closed; numbered in the order in which they were found.
 
 Not applicable, and so without a test:
 

@@ -91,7 +91,7 @@ class Reserved(Enum):
 
     NEW = "new"  # counted; settle it
     SHARED = "shared"  # the same string is in flight or due to be asked again: not counted twice
-    REPEATED = "repeated"  # known wrong, asked less than 15 minutes ago
+    REPEATED = "repeated"  # known wrong, asked less than 15 minutes ago, or spent
     THROTTLED = "throttled"
 
 
@@ -156,7 +156,7 @@ class Ledger(Protocol):
         except that a grant of the exact string lets its holder pass as Factor.GRANT."""
 
     async def refuse(self, audit: AuditRow, stake: Stake | None) -> None:
-        """Record a refusal; the stake stays counted and its mark is set."""
+        """Record a refusal; the stake stays counted and its mark is set, for good where SPENDING holds the reason."""
 
     async def defer(self, audit: AuditRow, stake: Stake | None, permit: Permit | None = None) -> None:
         """Record a temporary failure; the stake is refunded, a permit may be left behind."""
@@ -198,3 +198,6 @@ _TEMPORARY = frozenset(
         Reason.SHUTTING_DOWN,
     }
 )
+
+SPENDING = frozenset({Reason.CODE_WRONG, Reason.CODE_REUSED, Reason.REPLAY})
+"""The string held a code that did not fit. Later it may fit another step: to look again would be another guess."""

@@ -7,7 +7,8 @@ verified, so that parallel connections cannot guess more than sequential ones:
     account   account             many networks guessing at one account (NIST SP 800-63B-4 3.2.2: at most 100 in a row)
     network   network             one network guessing at many accounts
 
-The same wrong secret counts once a bucket however often it comes: old clients repeat a stale password for ever.
+The same wrong secret counts once a bucket however often it comes: old clients repeat a stale password for ever. Where
+only its code was wrong it is not looked at again either: ten strings, repeated, would guess at every step to come.
 It is recognised by a *mark*, 24 bits of a keyed hash: enough to tell repeats apart, too few to confirm a guess.
 Valid app passwords and grants never come here.
 """

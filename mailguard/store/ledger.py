@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailguard.auth.ports import SPENDING
 from mailguard.store import audit as record
 from mailguard.store import grants, throttle
 from mailguard.store.entry import EntryLost, admit
@@ -57,7 +58,7 @@ class StoreLedger:
         """Record a refusal."""
 
         def work(connection: Connection) -> None:
-            throttle.refuse(connection, stake, audit.at)
+            throttle.refuse(connection, stake, audit.at, spent=audit.reason in SPENDING)
             record.append(connection, audit)
 
         await self._database.write(work)

@@ -3,6 +3,10 @@
 One row is one distinct secret in one bucket, known by a short mark. It is written before anything is verified and
 settled with the outcome, inside transactions that no other process can interleave, so parallel guesses are counted
 like sequential ones. A row is *pending* while its attempt is under way, else it is known to be wrong.
+
+A wrong password stays wrong, so it may be asked again now and then without being counted. A wrong code does not: half a
+minute later the same string would be a fresh guess. It is *spent*: while it is known nobody is asked about it again,
+whatever network it comes from, and that it is known shows in no count.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 PENDING_SECONDS = 120.0  # no attempt takes longer; an older pending row was left by a process that died
 ASK_AGAIN_SECONDS = 15 * 60.0
 MARK_SECONDS = 24 * 3600.0
+SPENT = 1e15  # for `asked_at`: later than any time
 
 _c = throttle_marks.c
 _THIS = (_c.bucket == bindparam("b"), _c.mark == bindparam("m"))
@@ -31,18 +36,19 @@ _COUNT = select(func.count()).where(
 )
 _KNOWN = select(_c.pending, _c.asked_at).where(*_THIS)
 _NEW = insert(throttle_marks)
+_STILL = {"asked_at": func.max(_c.asked_at, _NEW.excluded.asked_at), "seen_at": _NEW.excluded.seen_at}
 _STAKE = _NEW.on_conflict_do_update(
     index_elements=[_c.bucket, _c.mark],
     # A row that is there (wrong from another network) stays wrong and counted: a deferral must not take it away.
-    set_={name: _NEW.excluded[name] for name in ("asked_at", "seen_at")},
+    set_=_STILL,
 )
 _WRONG = _NEW.on_conflict_do_update(
     index_elements=[_c.bucket, _c.mark],
-    set_={name: _NEW.excluded[name] for name in ("pending", "asked_at", "seen_at")},  # counted when it was staked
+    set_={"pending": _NEW.excluded.pending, **_STILL},  # counted when it was staked
 )
 _SEEN = update(throttle_marks).where(*_THIS).values(seen_at=bindparam("seen"))
 _ASKED = update(throttle_marks).where(*_THIS).values(asked_at=bindparam("asked"), seen_at=bindparam("seen"))
-_ASK_AGAIN = update(throttle_marks).where(*_THIS, _c.pending.is_(False)).values(asked_at=0.0)
+_ASK_AGAIN = update(throttle_marks).where(*_THIS, _c.pending.is_(False), _c.asked_at < SPENT).values(asked_at=0.0)
 _UNSTAKE = delete(throttle_marks).where(*_THIS, _c.pending.is_(True))
 _FORGET = delete(throttle_marks).where(*_THIS)
 _RESET = update(throttle_marks).where(_c.bucket == bindparam("b")).values(counted_at=0.0)
@@ -57,8 +63,12 @@ def reserve(connection: Connection, reservation: Reservation, now: float) -> Res
         if connection.execute(_COUNT, window).scalar_one() >= bucket.limit:
             return Reserved.THROTTLED
     marks = _marks(reservation)
-    known = connection.execute(_KNOWN, marks[0]).first()
-    match known:
+    known = [connection.execute(_KNOWN, mark).first() for mark in marks]
+    if any(row is not None and row.asked_at == SPENT for row in known):
+        # Counted like any other: what it costs must not tell that the password in it is right.
+        connection.execute(_WRONG, _rows(reservation, now, pending=False, asked=SPENT))
+        return Reserved.REPEATED
+    match known[0]:
         case (True, float(asked)) if now - asked < PENDING_SECONDS:
             return Reserved.SHARED
         case (False, float(asked)) if now - asked < ASK_AGAIN_SECONDS:
@@ -68,14 +78,15 @@ def reserve(connection: Connection, reservation: Reservation, now: float) -> Res
             connection.execute(_ASKED, [{**mark, "asked": now, "seen": now} for mark in marks])
             return Reserved.SHARED
         case _:
-            connection.execute(_STAKE, _rows(reservation, now, pending=True))
+            connection.execute(_STAKE, _rows(reservation, now, pending=True, asked=now))
             return Reserved.NEW
 
 
-def refuse(connection: Connection, stake: Stake | None, now: float) -> None:
-    """The secret was wrong: it stays counted and is known from now on."""
+def refuse(connection: Connection, stake: Stake | None, now: float, *, spent: bool) -> None:
+    """The secret was wrong: it stays counted and is known from now on. `spent`: it is never asked about again."""
     if stake is not None and stake.state in (Reserved.NEW, Reserved.SHARED):
-        connection.execute(_WRONG, _rows(stake.reservation, now, pending=False))
+        rows = _rows(stake.reservation, now, pending=False, asked=SPENT if spent else now)
+        connection.execute(_WRONG, rows)
 
 
 def defer(connection: Connection, stake: Stake | None) -> None:
@@ -113,8 +124,8 @@ def _marks(reservation: Reservation) -> list[dict[str, bytes]]:
     return [{"b": bucket.key, "m": bucket.mark} for bucket in reservation.buckets]
 
 
-def _rows(reservation: Reservation, now: float, *, pending: bool) -> list[dict[str, object]]:
-    times = {"counted_at": now, "asked_at": now, "seen_at": now}
+def _rows(reservation: Reservation, now: float, *, pending: bool, asked: float) -> list[dict[str, object]]:
+    times = {"counted_at": now, "asked_at": asked, "seen_at": now}
     return [
         {"bucket": bucket.key, "mark": bucket.mark, "owner": reservation.owner, "pending": pending, **times}
         for bucket in reservation.buckets

@@ -289,6 +289,21 @@ async def test_a_wrong_secret_counts_once_and_is_asked_again_only_later(scene: S
     assert await scene.outcome(PASSWORD + scene.code()) is Factor.CODE
 
 
+async def test_a_wrong_code_is_one_guess_however_often_and_from_wherever_it_is_sent(scene: Scene) -> None:
+    """Whoever knows the password and has many addresses would otherwise guess at the code without a limit."""
+    await scene.enrol()
+    later = PASSWORD + scene.code(3)
+    assert await scene.outcome(later) is Reason.CODE_WRONG
+    for network, wait in ((7, 1), (8, 1), (9, 1), (7, 60), (10, 1)):
+        scene.hands.at += wait
+        elsewhere = Origin.of(f"203.0.113.{network}", 40003)
+        assert await scene.outcome(later, origin=elsewhere) is Reason.WRONG_REPEATED
+    scene.hands.at = NOON + 90
+    assert later.endswith(scene.code())
+    assert await scene.outcome(later, origin=AWAY) is Reason.WRONG_REPEATED
+    assert len(scene.directory.asked) == 1
+
+
 async def test_ten_wrong_secrets_throttle_a_name_from_a_network_known_or_not(scene: Scene) -> None:
     await scene.enrol()
     secret, _ = await scene.app_password()

@@ -142,6 +142,32 @@ async def test_marks_live_a_day_from_the_last_arrival(store: Store, clock: Stopp
     assert (await stake(store, b"one", clock.at)).state is Reserved.NEW
 
 
+@pytest.mark.parametrize("reason", ["code-wrong", "code-reused", "replay"])
+async def test_a_string_whose_code_was_wrong_is_never_asked_about_again(store: Store, reason: str) -> None:
+    """Each time would be a guess at the code of that moment, and only the first would be counted."""
+    spent = await stake(store)
+    await store.ledger.refuse(refused(reason=reason), spent)
+    for at, pair in ((NOON + 1, b"pair"), (NOON + 2, b"elsewhere"), (NOON + ASK_AGAIN_SECONDS + 3, b"pair")):
+        assert (await stake(store, at=at, pair=pair)).state is Reserved.REPEATED
+
+
+async def test_a_spent_string_stays_spent_whatever_came_of_others_in_flight(store: Store) -> None:
+    first, second, third = [await stake(store) for _ in range(3)]
+    await store.ledger.refuse(refused(reason="code-wrong"), first)
+    await store.ledger.defer(DEFERRED, second)
+    await store.ledger.refuse(refused(), third)
+    assert (await stake(store, at=NOON + ASK_AGAIN_SECONDS)).state is Reserved.REPEATED
+
+
+@pytest.mark.parametrize("reason", ["wrong-password", "code-wrong"])
+async def test_what_the_throttle_counts_does_not_tell_which_part_was_wrong(store: Store, reason: str) -> None:
+    for mark in (b"one", b"two", b"tri"):
+        await store.ledger.refuse(refused(reason=reason), await stake(store, mark))
+    for mark in (b"one", b"two", b"tri"):
+        await store.ledger.refuse(refused(reason=reason), await stake(store, mark, pair=b"elsewhere"))
+    assert (await stake(store, b"for", pair=b"elsewhere")).state is Reserved.THROTTLED
+
+
 @pytest.mark.parametrize("state", [Reserved.REPEATED, Reserved.THROTTLED])
 async def test_what_was_not_staked_is_not_settled(store: Store, database: Path, state: Reserved) -> None:
     settle: tuple[Callable[[AuditRow, Stake], Awaitable[None]], ...] = (store.ledger.refuse, store.ledger.defer)

@@ -176,6 +176,8 @@ class _Supervisor:
     def _stop(self) -> None:
         if self._stop_by is None:
             log.info("stopping", extra={"drain": self._settings.server.drain})
+            for door in self._doors:
+                door.sock.close()
             self._stop_by = time.monotonic() + self._settings.server.drain + GRACE_SECONDS
         self._due.clear()
         self._tell(signal.SIGTERM)  # a second one ends what is left at once

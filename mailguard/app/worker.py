@@ -125,6 +125,7 @@ class Worker:
         self, settings: Settings, doors: Sequence[Door], store: Store, house: House, clock: SystemClock
     ) -> None:
         self._settings = settings
+        self._doors = doors
         self._store = store
         self.house = house
         self._clock = clock
@@ -253,8 +254,9 @@ class Worker:
     async def stop(self, hurry: asyncio.Event | None = None) -> None:
         """Accept nobody new, let sessions end by themselves until the drain is over, then end them."""
         self.house.closing = True
-        for listener in self._listeners:
+        for door, listener in zip(self._doors, self._listeners, strict=True):
             await listener.stop()
+            door.sock.close()  # whoever comes now is refused at once, rather than kept waiting until the drain is over
         await self._drained(hurry or asyncio.Event())
         self.house.registry.end_all("shutdown")
         await self.house.tasks.close()

@@ -127,6 +127,11 @@ def workers(guard: Guard) -> list[int]:
     return sorted(pid for pid, parent in parents.items() if parent == guard.process.pid)
 
 
+def processes(guard: Guard) -> list[int]:
+    """The supervisor and the workers."""
+    return [guard.process.pid, *workers(guard)]
+
+
 def _parent(process: Path) -> int:
     return int(status(process, "PPid") or 0)
 

@@ -16,6 +16,13 @@ MESSAGE_SIZE_LIMIT = 80 * 1024 * 1024
 NAIVE = ("mynetworks=127.0.0.0/8", "smtpd_sender_restrictions=permit_mynetworks,reject_sender_login_mismatch")
 XCLIENT = ("smtpd_authorized_xclient_hosts=127.0.0.1",)
 
+# Postfix changes its user, at which the kernel forgets that it is to end with the test run: a shell remembers.
+_LEASH = """
+"$@" & child=$!
+trap 'kill "$child"' TERM
+until wait "$child"; ! kill -0 "$child" 2>/dev/null; do :; done
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -78,7 +85,7 @@ default_process_limit = 200
     )
     (etc / "master.cf").write_text("".join(_service(service) for service in services) + _INTERNAL)
     subprocess.run(["/usr/sbin/postfix", "-c", etc, "check"], check=True, capture_output=True, timeout=60)
-    return [str(MASTER), "-c", str(etc), "-s"]
+    return ["bash", "-c", _LEASH, "leash", str(MASTER), "-c", str(etc), "-s"]
 
 
 def _service(service: Service) -> str:

@@ -51,5 +51,5 @@ async def probe(target: Target, *, timeout: float = TIMEOUT) -> Probe:
                 await talk.leave()
             capabilities = ehlo.announceable(offer.keywords)
             mechanisms = frozenset(offer.keywords.get("AUTH", "").upper().split())
-            dangers = offer.seen & submission.DANGERS
+            dangers = submission.dangers(offer)
     return Probe(target.protocol, capabilities, mechanisms, dangers, asyncio.get_running_loop().time() - started)

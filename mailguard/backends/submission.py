@@ -23,7 +23,7 @@ from mailguard.protocols.client.submission import (
 )
 from mailguard.protocols.events import Reply, StartTls
 
-DANGERS = frozenset({"XCLIENT"})  # with it a user could become any other through the relay
+_XCLIENT, _STARTTLS = "XCLIENT", "STARTTLS"
 _HELO = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
 _KINDS: Mapping[Fault, FailureKind] = {
     Fault.GREETING: FailureKind.UNREACHABLE,
@@ -32,6 +32,15 @@ _KINDS: Mapping[Fault, FailureKind] = {
     Fault.TEMPORARY: FailureKind.TEMPORARY,
     Fault.REFUSED: FailureKind.REFUSED,
 }
+
+
+def dangers(offer: Offer) -> frozenset[str]:
+    """What a user could become another by, through the relay.
+
+    XCLIENT says who they are. STARTTLS, where it is still to be had at the login, makes the store forget who they were
+    (RFC 3207 §4.2): Postfix takes a new AUTH behind it, and that by a bare password.
+    """
+    return (offer.seen & {_XCLIENT}) | (offer.keywords.keys() & {_STARTTLS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +92,8 @@ class SubmissionTalk:
         `announced` are the EHLO lines that the client has been told before.
         """
         offer = await self.offer()
-        if dangers := offer.seen & DANGERS:
-            raise BackendFailure(FailureKind.UNSAFE, f"the store offers us {', '.join(dangers)}; take the right away")
+        if found := dangers(offer):
+            raise BackendFailure(FailureKind.UNSAFE, f"the store offers us {', '.join(sorted(found))}; take it away")
         if lost := missing(announced, offer.keywords):
             # The client believes in it already; it would break in the middle of a message.
             raise BackendFailure(FailureKind.TEMPORARY, f"the store no longer offers {', '.join(sorted(lost))}")

@@ -29,6 +29,8 @@ _DANGERS = {
     "UNAUTHENTICATE": "a user could log out and in again behind the guard, by a bare password: switch it off there",
     "XCLIENT": "a user could become any other through the relay: take mailguard out of "
     "smtpd_authorized_xclient_hosts (Postfix) or login_trusted_networks (Dovecot submission)",
+    "STARTTLS": "behind it a user could log in afresh through the relay, by a bare password: let the service speak TLS "
+    "from the start, before the login, or not at all (Postfix: -o smtpd_tls_security_level=none)",
 }
 _REMEDIES = {
     FailureKind.UNREACHABLE: "see that the store runs there and lets mailguard's address in; mend host and port",

@@ -9,6 +9,7 @@ import pytest
 from mailguard.backends.dial import open_leg
 from mailguard.backends.failure import BackendFailure, FailureKind
 from mailguard.backends.login import own
+from mailguard.backends.probe import probe
 from mailguard.backends.target import Caller, Target
 from mailguard.config import TlsMode
 from mailguard.secret import Secret
@@ -85,6 +86,18 @@ async def test_a_store_that_trusts_our_address_is_unsafe(stores: Stores, script:
         failure = await refused_at_once(store, target)
     assert failure.kind is FailureKind.UNSAFE
     assert "XCLIENT" in failure.text
+    assert not credential_was_sent(store)
+
+
+@pytest.mark.parametrize("tls", [TlsMode.NONE, TlsMode.IMPLICIT])
+async def test_a_store_that_would_begin_tls_behind_the_login_is_unsafe(stores: Stores, tls: TlsMode) -> None:
+    """Postfix then forgets the login and takes another, by a bare password, from whoever is behind the relay."""
+    script = SubmissionStore(keywords=("PIPELINING", "StartTLS", "AUTH PLAIN"))
+    with stores.submission(script, tls) as (store, target):
+        failure = await refused_at_once(store, target)
+        assert "STARTTLS" in (await probe(target)).dangers
+    assert failure.kind is FailureKind.UNSAFE
+    assert "STARTTLS" in failure.text
     assert not credential_was_sent(store)
 
 

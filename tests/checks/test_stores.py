@@ -69,11 +69,15 @@ async def test_a_store_that_hangs_up_at_the_question_is_a_warning(site: Site) ->
     assert "did not say" in found.what
 
 
-async def test_xclient_and_unauthenticate_are_found(site: Site) -> None:
-    site.store("backend.submission", Submission(keywords=("AUTH PLAIN", "XCLIENT NAME ADDR LOGIN")))
+async def test_what_would_let_a_user_become_another_is_found(site: Site) -> None:
+    site.store("backend.submission", Submission(keywords=("AUTH PLAIN", "XCLIENT NAME ADDR LOGIN", "STARTTLS")))
     site.store("backend.imap", ImapStore(capabilities="IMAP4rev1 AUTH=PLAIN ID UNAUTHENTICATE"))
     found = {each.what: each for each in await site.worst()}
-    for danger, word in (("XCLIENT", "smtpd_authorized_xclient_hosts"), ("UNAUTHENTICATE", "switch it off")):
+    for danger, word in (
+        ("XCLIENT", "smtpd_authorized_xclient_hosts"),
+        ("STARTTLS", "smtpd_tls_security_level=none"),
+        ("UNAUTHENTICATE", "switch it off"),
+    ):
         (name,) = [what for what in found if what.endswith(f"offers {danger}")]
         assert found[name].level is Level.FAIL
         assert word in found[name].remedy

@@ -9,17 +9,23 @@ PATIENCE: Final = 3.0  # seconds without progress, or without the peer's answer 
 LIMIT: Final = 30.0  # seconds for all of it; a peer that takes a byte now and then makes progress for ever
 
 
-async def finish(transport: asyncio.Transport, lost: asyncio.Future[None]) -> None:
+async def finish(transport: asyncio.Transport, lost: asyncio.Future[None], *, linger: bool = True) -> None:
     """Write out what is buffered, close, and abort whatever is left after the bounds above.
 
-    `lost` is done when the protocol of `transport` has been told `connection_lost`.
+    `lost` is done when the protocol of `transport` has been told `connection_lost`; until then that protocol
+    has to read on, into nothing. With `linger` the peer is told that nothing more comes and may finish first:
+    a socket closed while the peer still sends is answered by a reset, which can destroy what we had sent.
+    TLS has no such half-close, its own closing exchange serves.
     """
     try:
         async with asyncio.timeout(LIMIT):
             await _flush(transport, lost)
             # A second close() would cut asyncio's TLS transport off from its protocol.
             if not transport.is_closing():
-                transport.close()
+                if linger and transport.can_write_eof():
+                    transport.write_eof()
+                else:
+                    transport.close()
             await asyncio.wait([lost], timeout=PATIENCE)
     except TimeoutError:
         pass

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from mailguard.net.closing import PATIENCE, finish, undelivered
-from mailguard.net.tls import asked_name
 
 CAP: Final = 64 * 1024  # octets unread, above which the peer is no longer read from
 HANDSHAKE: Final = 10.0  # seconds for a TLS handshake
@@ -30,14 +29,14 @@ class Stream:
     One task reads at a time. A peer that has vanished reads as the end of input.
     """
 
-    __slots__ = ("_input", "_transport", "local", "peer", "server_name", "tls")
+    __slots__ = ("_input", "_transport", "local", "peer", "tls")
 
     def __init__(self, transport: asyncio.Transport, received: "_Input") -> None:
         self._transport = transport
         self._input = received
         self.peer = _address(transport.get_extra_info("peername"))
         self.local = _address(transport.get_extra_info("sockname"))
-        self._look_at_tls()
+        self.tls = _over_tls(transport)
 
     async def read(self, at_most: int = CAP) -> bytes:
         """Whatever is there, at least one byte; b"" at the end of input."""
@@ -79,7 +78,7 @@ class Stream:
         if upgraded is None:  # asyncio: the connection was lost just then
             raise ConnectionAbortedError(f"{self.peer[0]} left during the TLS handshake")
         self._transport = self._input.transport = upgraded
-        self._look_at_tls()
+        self.tls = True
 
     def detach(self) -> tuple[asyncio.Transport, bytes]:
         """The transport, reading paused, and what was read and not taken. The stream is dead afterwards."""
@@ -93,11 +92,6 @@ class Stream:
         """Send what was written, then close; a peer that does not read is dropped after a few seconds."""
         linger = self._input.discard()
         await finish(self._transport, self._input.lost, linger=linger)
-
-    def _look_at_tls(self) -> None:
-        session: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
-        self.tls = session is not None
-        self.server_name = asked_name(session)
 
 
 class _Input(asyncio.Protocol):
@@ -185,7 +179,7 @@ class _Input(asyncio.Protocol):
         self._ended = True
         self._wake()
         # In clear text the other direction stays open for our answer; TLS cannot, and warns if asked to.
-        return not self._unwanted and self.transport.get_extra_info("ssl_object") is None
+        return not self._unwanted and not _over_tls(self.transport)
 
     def pause_writing(self) -> None:
         self._blocked = asyncio.get_running_loop().create_future()
@@ -274,6 +268,10 @@ def _stream(transport: asyncio.Transport, received: _Input) -> Stream:
         transport.abort()
         raise ConnectionResetError("the peer left at once")
     return Stream(transport, received)
+
+
+def _over_tls(transport: asyncio.BaseTransport) -> bool:
+    return transport.get_extra_info("ssl_object") is not None
 
 
 def _address(name: object) -> tuple[str, int]:

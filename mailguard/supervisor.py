@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import pwd
+import resource
 import selectors
 import signal
 import socket
@@ -38,6 +39,7 @@ def serve(path: Path) -> int:
     """Run until told to stop; the exit code. Raises ConfigError, and OSError for a port that cannot be bound."""
     settings = config.load(path)
     logs.start(settings.observe.log)
+    _take_all_descriptors()
     doors = [Door(listen, bind(listen.address)) for listen in settings.listen]
     if settings.server.user:
         _become(settings.server.user)
@@ -47,6 +49,13 @@ def serve(path: Path) -> int:
     for line in settings.unacted():
         log.info("not acted on yet", extra={"setting": line})
     return _Supervisor(settings, doors).run()
+
+
+def _take_all_descriptors() -> None:
+    """Each session holds two. The usual soft limit of 1024 protects users of select(2), and would let strangers who
+    sit there unauthenticated shut everybody out."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _become(user: str) -> None:

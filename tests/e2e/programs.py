@@ -9,6 +9,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 from mailguard.auth.attempt import MailProtocol
@@ -166,3 +167,17 @@ def _stopped(pid: int) -> bool:
 async def until(true: Callable[[], bool], timeout: float = PATIENCE) -> None:
     """Wait for what another process does in its own time."""
     assert await asyncio.to_thread(eventually, true, timeout)
+
+
+def standing(*ports: int, source: str = "127.") -> int:
+    """How many connections to these ports stand at both ends, from addresses that begin so."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    # local address, remote address, state; an address is a little-endian number in hex
+    stand = [
+        (_readable(here), int(there.rpartition(":")[2], 16)) for _, here, there, state, *_ in lines if state == "01"
+    ]
+    return sum(port in ports and address.startswith(source) for address, port in stand)
+
+
+def _readable(address: str) -> str:
+    return str(ip_address(bytes.fromhex(address.partition(":")[0])[::-1]))

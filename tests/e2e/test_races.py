@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,7 @@ from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.events import Event
 from tests.e2e.clients import Login
 from tests.e2e.guard import Guard, serving
-from tests.e2e.programs import Program, connected, failed, granted, only, until, workers
+from tests.e2e.programs import Program, connected, failed, granted, only, standing, until, workers
 from tests.e2e.scripted import Meeting, Stage, names
 from tests.e2e.traces import assert_none_told
 from tests.support.certs import Authority, Issued
@@ -111,9 +110,7 @@ async def _recorded(guard: Guard, inside: dict[str, Racer]) -> None:
 
 def _legs(guard: Guard) -> int:
     """How many connections to the stores stand."""
-    ports = {f"{port:04X}" for port in (guard.stack.imap_own_port, guard.stack.submission_port)}
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(line[2].rpartition(":")[2] in ports and line[3] == "01" for line in lines)
+    return standing(guard.stack.imap_own_port, guard.stack.submission_port)
 
 
 @pytest.mark.parametrize("login", ["own", "master"])

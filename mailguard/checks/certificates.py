@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-
 from mailguard.checks.findings import Finding, fail, ok, warn
 from mailguard.config import Settings
 from mailguard.net.tls import TlsError, certificate_facts, server_context
@@ -39,17 +37,12 @@ def _certificate(certificate: Path, key: Path, name: str, minimum: str, now: dat
         yield warn(f"{until}: {left.days} days left", "renew it, then reload mailguard (SIGHUP)")
     elif not any(_covers(pattern, name) for pattern in facts.names):
         yield fail(f"{until}: is made out to {', '.join(facts.names) or 'nobody'}", f"get one that names {name}")
-    elif _self_signed(certificate):
+    elif facts.self_signed:
         yield warn(f"{until}: is self-signed", "clients will not trust it: get one from a certificate authority")
     else:
         yield ok(until)
     if key.stat().st_mode & 0o007:
         yield fail(f"{key} may be read by everybody", f"do: chmod 0600 {key}")
-
-
-def _self_signed(file: Path) -> bool:
-    certificate = x509.load_pem_x509_certificate(file.read_bytes())
-    return certificate.issuer == certificate.subject
 
 
 def _covers(pattern: str, name: str) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 from cryptography import x509
 
@@ -18,8 +17,6 @@ _VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_
 TLS_READ_SIZE = 16 * 1024
 if hasattr(asyncio.sslproto.SSLProtocol, "max_size"):
     asyncio.sslproto.SSLProtocol.max_size = TLS_READ_SIZE
-
-_asked: WeakKeyDictionary[ssl.SSLObject, str] = WeakKeyDictionary()  # lives as long as its connection
 
 
 class TlsError(Exception):
@@ -41,7 +38,7 @@ class CertificateFacts:
 
     not_after: datetime  # UTC
     names: tuple[str, ...]  # DNS names and IP addresses
-    issuer: str
+    self_signed: bool
 
 
 def server_context(
@@ -63,11 +60,7 @@ def server_context(
     others = {each.name.lower(): _server_context(each.certificate, each.private_key, minimum, alpn) for each in names}
 
     def choose(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
-        if name is None:
-            return
-        if isinstance(connection, ssl.SSLObject):
-            _asked[connection] = name.lower()
-        if (other := others.get(name.lower())) is not None:
+        if name is not None and (other := others.get(name.lower())) is not None:
             connection.context = other
 
     context.sni_callback = choose
@@ -89,7 +82,7 @@ def client_context(ca: Path | None, *, minimum: str = "TLSv1.2") -> ssl.SSLConte
 
 
 def certificate_facts(path: Path) -> CertificateFacts:
-    """Expiry, names and issuer of a certificate file. Raises TlsError."""
+    """What a certificate file says of itself. Raises TlsError."""
     text = _text(path, "-----BEGIN CERTIFICATE-----", "certificate")
     try:
         certificate = x509.load_pem_x509_certificate(text)
@@ -102,12 +95,7 @@ def certificate_facts(path: Path) -> CertificateFacts:
     else:
         addresses = (str(address) for address in alternatives.get_values_for_type(x509.IPAddress))
         names = (*alternatives.get_values_for_type(x509.DNSName), *addresses)
-    return CertificateFacts(certificate.not_valid_after_utc, names, certificate.issuer.rfc4514_string())
-
-
-def asked_name(connection: ssl.SSLObject | None) -> str | None:
-    """The name a client asked for by SNI, in lower case."""
-    return None if connection is None else _asked.get(connection)
+    return CertificateFacts(certificate.not_valid_after_utc, names, certificate.issuer == certificate.subject)
 
 
 def _server_context(certificate: Path, private_key: Path, minimum: str, alpn: Sequence[str]) -> ssl.SSLContext:

@@ -32,6 +32,11 @@ class Program:
         self.greeting = b""
         self.said: list[bytes] = []  # the lines of the last answer
 
+    @property
+    def port(self) -> int:
+        """The client's own, by which the list of sessions knows it."""
+        return self._client.stream.local[1]
+
     async def greet(self) -> None:
         """Hear the greeting, and say EHLO where that is done."""
         self.greeting = await self._client.line()

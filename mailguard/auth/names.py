@@ -79,7 +79,7 @@ def _local(local: str) -> str:
         except UnicodeError:
             raise NameRefused("holds a character that no user name may have (RFC 8265)") from None
     if not _LOCAL.fullmatch(local):
-        raise NameRefused('is empty or holds a space, a control character or one of " * / \\ % ( ) < > [ ] , : ;')
+        raise NameRefused('is empty or holds one of " * / \\ % ( ) < > [ ] , : ; or a space or a control character')
     local = local.lower()
     if len(local.encode()) > MAX_LOCAL_OCTETS:
         raise NameRefused(f"has more than {MAX_LOCAL_OCTETS} octets before the @")

@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="The record of attempts, changes an
 @app.command("list")
 def list_(
     ctx: typer.Context,
-    address: Annotated[str, typer.Argument(metavar="[ADDRESS]", help="One account only.")] = "",
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="One account only.")] = "",
     since: Annotated[str, typer.Option(help="How far back, such as 1h; else as far as --limit.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="At most so many rows, the newest.")] = 200,
     as_json: AsJson = False,

@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="Live sessions.")
 @app.command("list")
 def list_(
     ctx: typer.Context,
-    address: Annotated[str, typer.Argument(metavar="[ADDRESS]", help="One account only.")] = "",
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="One account only.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Who is connected now, by what, from where."""
@@ -32,7 +32,7 @@ def list_(
 @app.command("end")
 def end(
     ctx: typer.Context,
-    session_id: Annotated[str, typer.Argument(metavar="[ID]", help="One session, as `list` names it.")] = "",
+    session_id: Annotated[str, typer.Argument(metavar="ID", help="One session, as `list` names it.")] = "",
     account: Annotated[str, typer.Option(help="All sessions of an account.", metavar="ADDRESS")] = "",
     every: Annotated[bool, typer.Option("--all", help="All sessions.")] = False,
     yes: Yes = False,

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 SECRET_BYTES = 32
-ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # of ids and app passwords: nothing in it looks like another
 
 
 class KeysError(Exception):
@@ -103,7 +103,7 @@ def create(path: Path, now: datetime | None = None) -> Keyring:
 
 def _new_file(now: datetime) -> tuple[str, Keyring]:
     secret = secrets.token_bytes(SECRET_BYTES)
-    key_id = "g1-" + "".join(secrets.choice(ID_ALPHABET) for _ in range(4))
+    key_id = "g1-" + "".join(secrets.choice(ALPHABET) for _ in range(4))
     now = now.replace(microsecond=0)
     text = (
         "# The keys of mailguard. Whoever has this file and the database can open every authenticator seed.\n"
@@ -123,35 +123,35 @@ def load(path: Path) -> Keyring:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             content = tomllib.load(file)
     except FileNotFoundError:
-        raise KeysError(f"{path}: no such key file. Make one with `mailguard init`, or restore yours") from None
+        raise KeysError(f"{path}: no such key file; make one with `mailguard init`, or restore yours") from None
     except OSError as error:
-        raise KeysError(f"{path}: cannot be read ({error.strerror}). Run mailguard as the user that owns it") from None
+        raise KeysError(f"{path}: cannot be read ({error.strerror}); run mailguard as the user that owns it") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise KeysError(f"{path}: is not valid TOML. Restore it from your copy") from None
+        raise KeysError(f"{path}: is not valid TOML; restore it from your copy") from None
     if mode & 0o077:
-        raise KeysError(f"{path}: others may read it (mode {mode:04o}). Do: chmod 0600 {path}")
+        raise KeysError(f"{path}: others may read it (mode {mode:04o}); do: chmod 0600 {path}")
     tables = content.get("generation")
     if not isinstance(tables, list) or not tables:
-        raise KeysError(f"{path}: holds no [[generation]]. Restore it from your copy")
+        raise KeysError(f"{path}: holds no [[generation]]; restore it from your copy")
     ring = Keyring(tuple(_generation(path, number, table) for number, table in enumerate(tables, 1)))
     if len({g.id for g in ring.generations}) != len(ring.generations):
-        raise KeysError(f"{path}: two generations have the same id. Restore it from your copy")
+        raise KeysError(f"{path}: two generations have the same id; restore it from your copy")
     return ring
 
 
 def _generation(path: Path, number: int, table: object) -> Generation:
     where = f"{path}: generation {number}"
     if not isinstance(table, dict):
-        raise KeysError(f"{where} is no table")
+        raise KeysError(f"{where} is no table; restore it from your copy")
     key_id, created, secret = table.get("id"), table.get("created"), table.get("secret")
     if not isinstance(key_id, str) or not key_id:
-        raise KeysError(f"{where} has no id")
+        raise KeysError(f"{where} has no id; restore it from your copy")
     if not isinstance(created, datetime):
-        raise KeysError(f"{where} has no date in `created`")
+        raise KeysError(f"{where} has no date in `created`; restore it from your copy")
     try:
         raw = base64.b64decode(secret if isinstance(secret, str) else "", validate=True)
     except (binascii.Error, ValueError):
         raw = b""
     if len(raw) != SECRET_BYTES:
-        raise KeysError(f"{where} has no secret of {SECRET_BYTES} bytes in base64. Restore it from your copy")
+        raise KeysError(f"{where} has no secret of {SECRET_BYTES} bytes in base64; restore it from your copy")
     return Generation(key_id, created, raw)

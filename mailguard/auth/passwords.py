@@ -9,13 +9,12 @@ import re
 import secrets
 
 from mailguard.auth.accounts import KeyedHash
-from mailguard.keyring import Keyring, Purpose
+from mailguard.keyring import ALPHABET, Keyring, Purpose
 from mailguard.secret import Secret
 
-ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 LENGTH = 28
 _GROUP = 4
-_SHAPE = re.compile(rb"[a-km-np-z2-9]{28}")
+_SHAPE = re.compile(rb"[%b]{%d}" % (ALPHABET.encode(), LENGTH))
 _SPACING = re.compile(rb"[ \-]+")
 _LONGEST_SPELLING = 4 * LENGTH
 

@@ -2,11 +2,11 @@
 
 import secrets
 
-from mailguard.keyring import ID_ALPHABET
+from mailguard.keyring import ALPHABET
 
 ID_LENGTH = 12
 
 
 def new_id() -> str:
-    """60 random bits in the alphabet of app passwords. An id is no secret and opens nothing."""
-    return "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
+    """60 random bits. An id is no secret and opens nothing."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(ID_LENGTH))

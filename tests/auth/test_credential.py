@@ -7,14 +7,13 @@ from hypothesis import strategies as st
 from mailguard.auth import credential
 from mailguard.auth.accounts import AccountName
 from mailguard.auth.passwords import (
-    ALPHABET,
     LENGTH,
     digest_app_password,
     generate_app_password,
     grouped,
     normalise_app_password,
 )
-from mailguard.keyring import Keyring
+from mailguard.keyring import ALPHABET, Keyring
 from mailguard.secret import Secret
 
 ANN = AccountName("ann@example.org")

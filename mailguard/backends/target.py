@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 
 from mailguard.auth.attempt import LoginForm, MailProtocol, Origin
@@ -18,10 +17,9 @@ from mailguard.config import (
     TlsMode,
     Username,
 )
+from mailguard.config.kinds import UNIX, within_this_machine
 from mailguard.net.tls import client_context
 from mailguard.secret import Secret
-
-_UNIX = "unix:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +42,7 @@ class Target:
 
     def __post_init__(self) -> None:
         if self.tls is TlsMode.NONE:
-            if not _within_this_machine(self.host):
+            if not within_this_machine(self.host):
                 raise ValueError(f"{self}: credentials never cross a network in clear")
         elif self.context is None:
             raise ValueError(f"{self}: TLS without a context to verify the store by")
@@ -54,7 +52,7 @@ class Target:
     @property
     def socket_path(self) -> str | None:
         """The path of a unix socket, or None."""
-        return self.host.removeprefix(_UNIX) if self.host.startswith(_UNIX) else None
+        return self.host.removeprefix(UNIX) if self.host.startswith(UNIX) else None
 
     def __str__(self) -> str:
         where = self.host if self.socket_path is not None else f"{self.host}:{self.port}"
@@ -114,16 +112,8 @@ def _master_secret(protocol: MailProtocol, file: Path | None) -> Secret:
     try:
         secret = file.read_bytes().removesuffix(b"\n").removesuffix(b"\r")
     except OSError as error:
-        raise ConfigError(key, f"{file} cannot be read ({error.strerror}); make it readable for mailguard") from None
+        why = f"{file} cannot be read ({error.strerror}); put the master's password there, for mailguard alone to read"
+        raise ConfigError(key, why) from None
     if not secret or any(byte < 0x20 for byte in secret):
         raise ConfigError(key, f"{file} must hold the master's password alone, on one line")
     return Secret(secret)
-
-
-def _within_this_machine(host: str) -> bool:
-    if host.startswith(_UNIX):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

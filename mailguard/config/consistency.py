@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from mailguard.config.choices import Door, Login, TlsMode, Username
 from mailguard.config.connections import Backend, IdentityBackend
 from mailguard.config.errors import ConfigError
+from mailguard.config.kinds import UNIX, within_this_machine
 from mailguard.config.settings import Settings
 
 
@@ -65,21 +66,13 @@ def _listeners(settings: Settings) -> Iterator[ConfigError]:
 
 def _way_to_store(backend: Backend | IdentityBackend, key: str) -> Iterator[ConfigError]:
     """Passwords travel this way: in clear only where no network is crossed."""
-    unix = backend.host.startswith("unix:")
-    if backend.tls is TlsMode.NONE and not unix and not _loopback(backend.host):
+    if backend.tls is TlsMode.NONE and not within_this_machine(backend.host):
         yield ConfigError(
             f"{key}.tls",
             f'"none" would send passwords to {backend.host} in clear; write tls = "implicit" or "starttls"',
         )
-    if unix and backend.tls is not TlsMode.NONE:
+    if backend.host.startswith(UNIX) and backend.tls is not TlsMode.NONE:
         yield ConfigError(f"{key}.tls", 'a unix socket has no name to verify; write tls = "none"')
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _login(backend: Backend, key: str) -> Iterator[ConfigError]:

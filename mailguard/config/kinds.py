@@ -16,6 +16,9 @@ from mailguard.config.errors import NotBuilt, Wrong
 Raw = str | int | bool | date | list["Raw"] | dict[str, "Raw"]
 """A TOML value, as far as our keys use them."""
 
+UNIX = "unix:"
+"""What a host begins with that is the path of a socket."""
+
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
@@ -142,9 +145,14 @@ def _address(raw: object, _folder: Path) -> str:
 
 def _host(raw: object, _folder: Path) -> str:
     value = _string(raw)
-    if value.startswith("unix:/") or _HOSTNAME.fullmatch(value) or _is_ip(value):
+    if value.startswith(f"{UNIX}/") or _HOSTNAME.fullmatch(value) or _is_ip(value):
         return value
     raise Wrong(f"must be a host name, an IP address or unix:/path, not {shown(raw)}")
+
+
+def within_this_machine(host: str) -> bool:
+    """Is this host reached without a network: a unix socket, or loopback?"""
+    return host.startswith(UNIX) or host == "localhost" or (_is_ip(host) and ip_address(host).is_loopback)
 
 
 def _local_ip(raw: object, _folder: Path) -> str:

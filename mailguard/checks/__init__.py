@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from itertools import chain
 from pathlib import Path
 
 from mailguard import config
 from mailguard.checks.certificates import certificates
 from mailguard.checks.findings import Finding, Level, fail, ok
-from mailguard.checks.machine import clock, owners, records, secrets
+from mailguard.checks.machine import clock, keys, masters, owners, records
 from mailguard.checks.stores import stores
 from mailguard.config import ConfigError, ConfigErrors
-from mailguard.keyring import Keyring
 
 __all__ = ["Finding", "Level", "examine"]
 
@@ -30,15 +30,9 @@ async def examine(path: Path) -> AsyncIterator[Finding]:
         setting, _, meaning = line.partition(": ")
         yield Finding(Level.NOTE, f"{setting} is not acted on yet", meaning)
     now = time.time()
-    ring: Keyring | None = None
-    for found in secrets(settings):
-        if isinstance(found, Keyring):
-            ring = found
-        else:
-            yield found
-    for finding in certificates(settings, now):
-        yield finding
-    for finding in owners(settings):
+    ring, finding = keys(settings)
+    yield finding
+    for finding in chain(masters(settings), certificates(settings, now), owners(settings)):
         yield finding
     yield clock()
     if ring is not None:
@@ -50,4 +44,5 @@ async def examine(path: Path) -> AsyncIterator[Finding]:
 
 def _problem(problem: ConfigError) -> Finding:
     what, _, remedy = problem.why.rpartition("; ")
-    return fail(f"{problem.file.name if problem.file else 'config.toml'}: {problem.key} {what or problem.why}", remedy)
+    where = f"{problem.file.name}: " if problem.file else ""
+    return fail(f"{where}{f'{problem.key} {what}'.strip()}", remedy)

@@ -15,6 +15,7 @@ from mailguard.checks.findings import Finding, fail, ok, warn
 from mailguard.config import Settings
 from mailguard.keyring import Keyring, KeysError
 from mailguard.store import SchemaError, Store
+from mailguard.store.engine import database_path
 
 CLOCK_SLACK = 60.0
 ROOM = 200 * 1024 * 1024
@@ -22,21 +23,23 @@ _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 _TIMEX_OCTETS = 1024  # room for struct timex of any platform; zeros ask and set nothing
 
 
-def secrets(settings: Settings) -> Iterator[Finding | Keyring]:
-    """The key file and master secrets: there, readable by mailguard alone, apart from what they protect."""
+def keys(settings: Settings) -> tuple[Keyring | None, Finding]:
+    """The key file: there, readable by mailguard alone, apart from what it protects?"""
+    file = settings.keys.file
     try:
-        ring = keyring.load(settings.keys.file)
+        ring = keyring.load(file)
     except KeysError as error:
-        yield fail("key file", str(error))
-    else:
-        yield ring
-        if settings.keys.file.parent == database(settings).parent:
-            yield warn(
-                f"{settings.keys.file.name} lies beside the database: one stolen folder opens every authenticator",
-                "move it elsewhere and name it in keys.file",
-            )
-        else:
-            yield ok(f"key file, {len(ring.generations)} generation(s), newest {ring.newest.id}")
+        return None, fail("key file", str(error))
+    if file.parent == database_path(settings.store.url).parent:
+        return ring, warn(
+            f"{file.name} lies beside the database: one stolen folder opens every authenticator",
+            "move it elsewhere and name it in keys.file",
+        )
+    return ring, ok(f"key file, {len(ring.generations)} generation(s), newest {ring.newest.id}")
+
+
+def masters(settings: Settings) -> Iterator[Finding]:
+    """Are the secrets of master logins readable by mailguard alone?"""
     for name, backend in settings.backend.items():
         file = backend.master_secret_file
         if file is not None and file.exists() and file.stat().st_mode & 0o077:
@@ -53,7 +56,7 @@ def owners(settings: Settings) -> Iterator[Finding]:
         yield fail(f"there is no user {settings.server.user}", "make it, or write another in server.user")
         return
     groups = os.getgrouplist(user.pw_name, user.pw_gid)
-    wanted = [settings.keys.file, settings.tls.certificate, settings.tls.private_key, database(settings)]
+    wanted = [settings.keys.file, settings.tls.certificate, settings.tls.private_key, database_path(settings.store.url)]
     wanted += [each.master_secret_file for each in settings.backend.values() if each.master_secret_file]
     for file in wanted:
         if file.exists() and not _readable(file.stat(), user.pw_uid, groups):
@@ -81,14 +84,9 @@ def clock() -> Finding:
     return ok("the clock is synchronised")
 
 
-def database(settings: Settings) -> Path:
-    """The file of the records."""
-    return Path(settings.store.url.removeprefix("sqlite:///"))
-
-
 async def records(settings: Settings, ring: Keyring, now: float) -> list[Finding]:
     """Do the records open, may they be written, are they from the past?"""
-    file = database(settings)
+    file = database_path(settings.store.url)
     try:
         store = await Store.open(settings.store.url, ring, now=lambda: now)
     except (StoreUnavailable, SchemaError) as error:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
@@ -22,7 +23,6 @@ from mailguard.auth.ports import StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
@@ -33,8 +33,6 @@ T = TypeVar("T")
 
 def database_path(url: str) -> Path:
     """The file behind `sqlite:///path`. Every other database is refused: none is built yet."""
-    from pathlib import Path
-
     try:
         parsed = make_url(url)
     except ArgumentError:

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,12 @@ async def test_every_problem_of_the_configuration_is_a_finding(site: Site) -> No
     assert [each.level for each in found] == [Level.FAIL, Level.FAIL]
     assert found[0].what == "config.toml: nonsense is unknown"
     assert found[1].remedy == 'write two_factor = "optional"'
+
+
+async def test_without_a_configuration_it_says_how_to_make_one(tmp_path: Path) -> None:
+    (found,) = [finding async for finding in examine(tmp_path / "config.toml")]
+    assert found.what == f"config.toml: no such file in {tmp_path}"
+    assert "mailguard init" in found.remedy
 
 
 async def test_keys_beside_the_database_are_a_warning(site: Site) -> None:

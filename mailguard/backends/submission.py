@@ -64,13 +64,14 @@ class SubmissionLeg:
 
 
 class SubmissionTalk:
-    """One connection to a submission store, up to the end of its login."""
+    """One connection to a submission store, up to the end of its login; `stream` is for whoever wants no more than the
+    offer."""
 
     def __init__(self, target: Target, stream: Stream, helo: str = "") -> None:
         # The client's own EHLO argument keeps `Received:` true; one that could not stand in a header is not passed on.
         argument = helo if _HELO.fullmatch(helo) else target.hostname
         self._target = target
-        self._stream = stream
+        self.stream = stream
         self._dialogue = SubmissionDialogue(argument, starttls=target.tls is TlsMode.STARTTLS)
         self._due: list[ClientEvent] = []
 
@@ -100,24 +101,24 @@ class SubmissionTalk:
         self._due += self._dialogue.log_in(credential.plain())
         event = await self._until_result()
         assert isinstance(event, LoggedIn)
-        return SubmissionLeg(event.reply, frozenset(offer.keywords), self._stream, self._dialogue.leftover())
+        return SubmissionLeg(event.reply, frozenset(offer.keywords), self.stream, self._dialogue.leftover())
 
     def abort(self) -> None:
         """Cut the connection now."""
-        self._stream.abort()
+        self.stream.abort()
 
     async def leave(self) -> None:
         """Say goodbye after an offer and close."""
-        self._stream.write(b"QUIT\r\n")
-        await self._stream.close()
+        self.stream.write(b"QUIT\r\n")
+        await self.stream.close()
 
     async def _until_result(self) -> Offer | LoggedIn:
         while True:
             while self._due:
                 match self._due.pop(0):
                     case Reply(data):
-                        self._stream.write(data)
-                        await self._stream.drain()
+                        self.stream.write(data)
+                        await self.stream.drain()
                     case StartTls():
                         await self._start_tls()
                     case Failed() as failed:
@@ -128,11 +129,11 @@ class SubmissionTalk:
 
     async def _start_tls(self) -> None:
         assert self._target.context is not None
-        await self._stream.start_tls(self._target.context, server_side=False, server_hostname=self._target.host)
+        await self.stream.start_tls(self._target.context, server_side=False, server_hostname=self._target.host)
         self._due += self._dialogue.tls_started()
 
     async def _heard(self) -> list[ClientEvent]:
-        data = await self._stream.read()
+        data = await self.stream.read()
         if not data:
             kind = FailureKind.TEMPORARY if self._dialogue.greeted else FailureKind.UNREACHABLE
             raise BackendFailure(kind, "the store dropped the connection")

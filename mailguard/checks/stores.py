@@ -113,8 +113,8 @@ async def _relaying(way: Target) -> Finding:
     try:
         if not await takes_strangers_mail(way):
             return ok(f"{way} takes no mail from us without a login")
-    except (BackendFailure, OSError) as trouble:
-        return warn(f"{way} did not say whether it relays without a login ({trouble})", "see the store's log")
+    except BackendFailure as failure:
+        return warn(f"{failure.text} (when asked whether it relays without a login)", _REMEDIES[failure.kind])
     return fail(
         f"{way} relays for us without a login: any user could send as any other",
         "give mailguard a submission service of its own with an empty mynetworks (master.cf: -o mynetworks=)",

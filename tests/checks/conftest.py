@@ -15,45 +15,7 @@ from mailguard.config.example import render
 from mailguard.config.kinds import Raw
 from mailguard.keyring import create
 from tests.support.certs import Authority, Issued
-from tests.support.hostile_store import HostileStore, ImapStore, Peer, Script
-
-
-@dataclass
-class Submission:
-    """A script: a submission store that takes nobody's login, each of whose words a test may replace."""
-
-    keywords: tuple[str, ...] = ("SIZE 52428800", "AUTH PLAIN")
-    mail: str = "250 2.1.0 Ok"
-    rcpt: str = "554 5.7.1 Relay access denied"
-    auth: str = "535 5.7.8 no"
-    starttls: bool = False
-
-    def __call__(self, peer: Peer) -> None:
-        """Talk to one client until it leaves."""
-        secured = not self.starttls
-        peer.say(b"220 store ESMTP\r\n")
-        while line := peer.line():
-            match line.split(b" ")[0]:
-                case b"EHLO":
-                    offered = self.keywords if secured else ("STARTTLS",)
-                    peer.say("".join(f"250{'-' if i else ' '}{k}\r\n" for i, k in self._counted(offered)).encode())
-                case b"STARTTLS":
-                    peer.say(b"220 go on\r\n")
-                    peer.start_tls()
-                    secured = True
-                case b"MAIL":
-                    peer.say(f"{self.mail}\r\n".encode())
-                case b"RCPT":
-                    peer.say(f"{self.rcpt}\r\n".encode())
-                case b"AUTH":
-                    peer.say(f"{self.auth}\r\n".encode())
-                case _:
-                    return
-
-    @staticmethod
-    def _counted(keywords: tuple[str, ...]) -> list[tuple[int, str]]:
-        lines = ("store", *keywords)
-        return list(zip(range(len(lines) - 1, -1, -1), lines, strict=True))
+from tests.support.hostile_store import HostileStore, ImapStore, Script, SubmissionStore
 
 
 @dataclass
@@ -116,5 +78,5 @@ def site(tmp_path: Path, authority: Authority, fresh: Issued) -> Iterator[Site]:
     with ExitStack() as stack:
         made = Site(tmp_path, dict(changes), stack, fresh)
         made.store("backend.imap", ImapStore())
-        made.store("backend.submission", Submission())
+        made.store("backend.submission", SubmissionStore())
         yield made

@@ -5,9 +5,9 @@ import time
 import pytest
 
 from mailguard.checks import Level
-from tests.checks.conftest import Site, Submission
+from tests.checks.conftest import Site
 from tests.support.certs import Authority
-from tests.support.hostile_store import ImapStore, Peer
+from tests.support.hostile_store import ImapStore, Peer, SubmissionStore
 
 WITH_MASTER = {"login": "master", "master_user": "guard", "master_secret_file": "../etc/master"}
 
@@ -36,7 +36,7 @@ async def test_the_probe_sends_no_message(site: Site) -> None:
 
 @pytest.mark.parametrize("implicit", [True, False])
 async def test_a_store_that_relays_for_us_without_a_login_is_found(site: Site, implicit: bool) -> None:
-    site.store("backend.submission", Submission(rcpt="250 2.1.5 Ok", starttls=not implicit), implicit=implicit)
+    site.store("backend.submission", SubmissionStore(rcpt="250 2.1.5 Ok", clear=not implicit), implicit=implicit)
     (found,) = await site.worst()
     assert found.level is Level.FAIL
     assert "relays for us without a login" in found.what
@@ -45,7 +45,7 @@ async def test_a_store_that_relays_for_us_without_a_login_is_found(site: Site, i
 
 
 async def test_a_store_that_wants_a_login_before_mail_is_not_asked_on(site: Site) -> None:
-    site.store("backend.submission", Submission(mail="530 5.7.0 Authentication required", rcpt="250 2.1.5 Ok"))
+    site.store("backend.submission", SubmissionStore(mail="530 5.7.0 Authentication required", rcpt="250 2.1.5 Ok"))
     assert await site.worst() == []
     assert not any(line.startswith(b"RCPT") for line in site.heard["backend.submission"])
 
@@ -61,16 +61,16 @@ async def test_a_store_that_hangs_up_at_the_question_is_a_warning(site: Site) ->
             peer.say(b"250 store\r\n")
             peer.line()
             return
-        Submission()(peer)
+        SubmissionStore()(peer)
 
     site.store("backend.submission", script)
     (found,) = await site.worst()
     assert found.level is Level.WARN
-    assert "did not say" in found.what
+    assert "when asked whether it relays" in found.what
 
 
 async def test_what_would_let_a_user_become_another_is_found(site: Site) -> None:
-    site.store("backend.submission", Submission(keywords=("AUTH PLAIN", "XCLIENT NAME ADDR LOGIN", "STARTTLS")))
+    site.store("backend.submission", SubmissionStore(keywords=("AUTH PLAIN", "XCLIENT NAME ADDR LOGIN", "STARTTLS")))
     site.store("backend.imap", ImapStore(capabilities="IMAP4rev1 AUTH=PLAIN ID UNAUTHENTICATE"))
     found = {each.what: each for each in await site.worst()}
     for danger, word in (
@@ -84,7 +84,7 @@ async def test_what_would_let_a_user_become_another_is_found(site: Site) -> None
 
 
 async def test_a_store_that_cannot_be_logged_in_to_is_found(site: Site) -> None:
-    site.store("backend.submission", Submission(keywords=("AUTH LOGIN",)))
+    site.store("backend.submission", SubmissionStore(keywords=("AUTH LOGIN",)))
     assert any("offers no AUTH PLAIN" in each.what for each in await site.worst())
 
 

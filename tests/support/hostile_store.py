@@ -281,11 +281,14 @@ class SubmissionStore:
     starttls: str = "220 2.0.0 Ready to start TLS"
     behind_starttls: bytes = b""
     clear: bool = False  # STARTTLS is expected first
+    mail: str = "250 2.1.0 Ok"  # to MAIL before a login
+    rcpt: str = "554 5.7.1 Relay access denied"  # to RCPT before a login
     letters: list[bytes] = field(default_factory=list)
 
     def __call__(self, peer: Peer) -> None:
         """Talk to one client until it leaves."""
         secured = not self.clear
+        known = False
         peer.say(f"{self.greeting}\r\n".encode())
         while line := peer.line():
             verb, _, argument = line.decode("latin-1").partition(" ")
@@ -298,7 +301,12 @@ class SubmissionStore:
                     peer.start_tls()
                     secured = True
                 case "AUTH":
-                    peer.say((self._verdict(peer, argument) + "\r\n").encode() + self.behind)
+                    known = self._right(peer, argument)
+                    peer.say(f"{self.yes if known else self.no}\r\n".encode() + self.behind)
+                case "MAIL" if not known:
+                    peer.say(f"{self.mail}\r\n".encode())
+                case "RCPT" if not known:
+                    peer.say(f"{self.rcpt}\r\n".encode())
                 case "DATA":
                     peer.say(b"354 go on\r\n")
                     letter: list[bytes] = []
@@ -313,7 +321,7 @@ class SubmissionStore:
                     peer.say(b"250 2.0.0 ok\r\n")
         return
 
-    def _verdict(self, peer: Peer, argument: str) -> str:
+    def _right(self, peer: Peer, argument: str) -> bool:
         mechanism, _, response = argument.partition(" ")
         assert mechanism.upper() == "PLAIN"
         if not response:
@@ -321,10 +329,8 @@ class SubmissionStore:
             response = peer.line().decode()
         authzid, user, password = base64.b64decode(response).decode().split("\0")
         if authzid and authzid != user:
-            right = self.masters.get(user) == password and authzid in self.users
-        else:
-            right = self.users.get(user) == password
-        return self.yes if right else self.no
+            return self.masters.get(user) == password and authzid in self.users
+        return self.users.get(user) == password
 
 
 def _reply(code: int, lines: tuple[str, ...]) -> bytes:

@@ -102,7 +102,7 @@ class HardenedSMTP(SMTP):
             link = None
         if link is None or self._link.is_closing():  # uvloop returns a TLS layer over nothing, if aborted meanwhile
             self._link.abort()
-            self.connection_lost(None)  # which a TLS layer that never came up does not say
+            self.connection_lost(None)  # which neither loop says if the deadline cut the handshake
             raise HangUp("no TLS")
         self.phase = Phase.CLIENT
         self.secure = True

@@ -1,7 +1,6 @@
 """From AUTH to the relay: nothing that a client sends is lost, reordered or read too early, whoever leaves when."""
 
 import asyncio
-import gc
 import socket
 import tracemalloc
 
@@ -164,12 +163,15 @@ async def test_a_silent_client_is_told_why_it_is_left(fronts: Fronts) -> None:
 
 
 async def test_the_deadline_cuts_a_handshake(fronts: Fronts) -> None:
+    loop = asyncio.get_running_loop()
     async with fronts.front(starttls=True, deadline=0.1) as front:
+        started = loop.time()
         async with front.client() as client:
             await client.reply()
             assert await client.ask(b"STARTTLS") == b"220 2.0.0 Ready to start TLS\r\n"
             assert await client.rest() == b""
         await front.settled()
+        assert loop.time() - started < 2.0
         assert front.gate.ended == ["too slow"]
 
 
@@ -304,26 +306,6 @@ async def test_every_byte_behind_auth_reaches_the_store_unchanged(fronts: Fronts
             assert await client.reply() == PASSED
             assert await client.reply() == b"250 %d octets\r\n" % len(said)
             assert store.taken == said
-
-
-async def test_the_front_is_gone_once_it_has_handed_over(fronts: Fronts) -> None:
-    class Keeper(ScriptedGate):
-        async def relay(self, client: asyncio.Transport, leftover: bytes, leg: object) -> None:
-            kept.append(client)
-            assert isinstance(leg, StoreLeg)
-            leg.abort()
-
-    kept: list[asyncio.Transport] = []
-    gate = Keeper(fronts.store)
-    gate.hold.set()
-    async with fronts.front(gate=gate) as front, front.client() as client:
-        await client.login()
-        await front.settled()
-        gc.collect()
-        kept[0].write(b"250 still here\r\n")
-        assert await client.reply() == b"250 still here\r\n"
-        kept[0].abort()
-        assert await client.rest() == b""
 
 
 async def test_a_client_lost_between_235_and_relay_ends_the_relay(fronts: Fronts) -> None:

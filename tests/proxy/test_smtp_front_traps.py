@@ -70,6 +70,7 @@ async def test_trap_01_the_writer_that_closes_when_it_goes(fronts: Fronts) -> No
     class Keeper(ScriptedGate):
         async def relay(self, client: asyncio.Transport, leftover: bytes, leg: object) -> None:
             kept.append(client)
+            client.set_protocol(asyncio.Protocol())  # as a relay does
             assert isinstance(leg, StoreLeg)
             leg.abort()
 
@@ -210,13 +211,16 @@ async def test_trap_09_bytes_behind_starttls_close_at_once(fronts: Fronts, lengt
 async def test_trap_10_garbage_behind_starttls_is_not_worth_a_line(
     fronts: Fronts, garbage: bytes, logged: Everything
 ) -> None:
+    loop = asyncio.get_running_loop()
     async with fronts.front(starttls=True) as front:
+        started = loop.time()
         async with front.client() as client:
             await client.reply()
             await client.ask(b"STARTTLS")
             client.send(garbage)
             await client.rest()
         await front.settled()
+        assert loop.time() - started < 2.0
         assert front.gate.ended == ["no TLS"]
     assert logged.lines == []
 

@@ -129,9 +129,9 @@ class Login:
         if isinstance(stake, Refused):
             return stake
         reading, step, password = self._read_code(facts)
-        answer = None
-        if facts.account is not None or self._door.creates:
-            answer = await _ask(identity, name, password)
+        # Asked of names without an account too, where none is made: else the time that the store takes, or its trouble,
+        # would tell which names have one.
+        answer = await _ask(identity, name, password)
         return await self._conclude(name, facts, Proof(code=reading, step=step, answer=answer), stake)
 
     async def _under_grant(

@@ -8,6 +8,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from mailguard.auth.attempt import LoginAttempt, MailProtocol, Refused
+from mailguard.auth.ports import temporary
 from mailguard.net.stream import PlaintextBehindTls
 from mailguard.protocols.events import Close, Event, Reply, StartTls
 from mailguard.protocols.server.imap import ImapDialogue
@@ -49,7 +50,7 @@ async def serve_imap(house: House, stream: Stream, session: Session, ticket: Tic
         leg = None
     except (ConnectionError, ssl.SSLError, PlaintextBehindTls):
         leg = None
-    except asyncio.CancelledError:  # shed for a newcomer, or the end of a drain
+    except BaseException:  # shed for a newcomer, the end of a drain, or a fault of ours: no socket stays behind
         session.done("cut-off")
         stream.abort()
         raise
@@ -82,7 +83,9 @@ class _ImapFront:
                 if not isinstance(outcome, Refused):
                     self._stream.write(self._dialogue.admitted(outcome.reply, outcome.untagged))
                     return outcome
-                events = self._dialogue.refused(outcome.reason, alert=self._session.alert_due())
+                # Clients pop the alert up, and it says that the sign-in failed: not where only the store is in trouble.
+                alert = not temporary(outcome.reason) and self._session.alert_due()
+                events = self._dialogue.refused(outcome.reason, alert=alert)
             await self._stream.drain()
         return None
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from mailguard.auth.attempt import Admission, Answer, LoginForm, MailProtocol, Reason, Refused, Verdict
 from mailguard.auth.authenticator import new_session_id
 from mailguard.auth.decision import Door
+from mailguard.auth.names import MAX_OCTETS
 from mailguard.backends import dial, identity
 from mailguard.backends.failure import BackendFailure, FailureKind
 from mailguard.backends.login import master, own
@@ -76,10 +77,15 @@ class Session:
         login = rules.authenticator.login(attempt, door, self.origin, self.id)
         caller = Caller(self.origin, self.id, helo)
         asked = self._identity(caller)
-        outcome = await self._decided(login, asked, caller)
+        try:
+            outcome = await self._decided(login, asked, caller)
+        except BaseException:
+            asked.abandon()
+            self.done("fault")
+            raise
         if isinstance(outcome, Refused):
             asked.abandon()
-            self._refused_name = login.name or attempt.username
+            self._refused_name = login.name or attempt.username[:MAX_OCTETS]
             log.info("login refused", extra=self._told(login.name, reason=outcome.reason, detail=outcome.detail))
             await asyncio.sleep(max(0.0, arrived + rules.failure_delay - house.now()))
         return outcome

@@ -10,6 +10,7 @@ import pytest
 from mailguard.protocols.codes import BUSY
 from mailguard.store.sessions import SessionRow
 from tests.app.conftest import Start
+from tests.store.words import sql
 from tests.support.hostile_store import ImapStore, Peer, SubmissionStore
 from tests.support.worker import ANN, MASTER, MASTER_SECRET, PASSWORD, Client, Running, eventually, plain
 
@@ -266,6 +267,62 @@ async def test_a_store_in_trouble_never_reads_as_a_wrong_password(start: Start, 
         client, answer = await in_(running, PASSWORD + running.code())
         assert answer == b"a " + LATER
         assert await running.reasons() == [reason]
+        client.close()
+
+
+async def test_no_alert_says_that_the_sign_in_failed_where_the_store_is_in_trouble(start: Start) -> None:
+    script = ImapStore(no="%t NO [UNAVAILABLE] db", users={})
+    async with start(imap=script) as running:
+        running.seen_well()
+        client = await running.client()
+        await client.line()
+        client.say(b"a LOGIN ann secret\r\n")
+        assert await client.line() == b"a " + LATER
+        script.no = "%t NO [AUTHENTICATIONFAILED] no"
+        client.say(b"b LOGIN ann secret\r\n")
+        assert (await client.line()).startswith(b"* NO [ALERT] Sign-in failed.")
+        client.close()
+
+
+class Counted:
+    """A store that knows how many are connected."""
+
+    def __init__(self, store: ImapStore | SubmissionStore) -> None:
+        self._store = store
+        self.begun = self.ended = 0
+
+    def __call__(self, peer: Peer) -> None:
+        self.begun += 1
+        try:
+            self._store(peer)
+        finally:
+            self.ended += 1
+
+
+@pytest.mark.parametrize("door", ["imap", "submission"])
+async def test_a_fault_in_a_login_leaves_no_connection_and_no_session_behind(start: Start, door: str) -> None:
+    imap, submission = (
+        Counted(ImapStore(users={ANN: PASSWORD})),
+        Counted(SubmissionStore(users={ANN: PASSWORD})),
+    )
+
+    async def alone() -> bool:
+        return (imap.begun, submission.begun) == (imap.ended, submission.ended)
+
+    async with start(imap=imap, submission=submission) as running:
+        database = Path(running.settings.store.url.removeprefix("sqlite:///"))
+        sql(database, "CREATE TRIGGER fault BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'a fault'); END")
+        before = (imap.begun, submission.begun)
+        client = await running.client(door)
+        said = b"a LOGIN ann secret\r\n" if door == "imap" else b"EHLO x\r\nAUTH PLAIN %b\r\n" % plain(ANN, PASSWORD)
+        client.say(said)
+        heard = await client.rest()
+        assert b"a OK" not in heard
+        assert b"235" not in heard
+        assert (imap.begun, submission.begun) != before
+        await eventually(alone)
+        assert len(running.worker.house.registry) == 0
+        sql(database, "DROP TRIGGER fault")
         client.close()
 
 

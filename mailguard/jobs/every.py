@@ -15,7 +15,9 @@ log = logging.getLogger("mailguard.jobs")
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[object]], *, name: str) -> None:
-    """Do it again and again, `seconds` after each end. Trouble of the records is told when it begins and ends."""
+    """Do it again and again, `seconds` after each end, whatever comes of it: a worker that no longer followed the
+    revocations would go on unnoticed. Trouble is told when it begins and ends.
+    """
     troubled = False
     while True:
         await asyncio.sleep(seconds)
@@ -25,7 +27,11 @@ async def every(seconds: float, work: Callable[[], Awaitable[object]], *, name: 
             if not troubled:
                 log.error("records not available", extra={"job": name, "detail": str(trouble)})
             troubled = True
+        except Exception:
+            if not troubled:
+                log.exception("job failed", extra={"job": name})
+            troubled = True
         else:
             if troubled:
-                log.info("records available again", extra={"job": name})
+                log.info("job works again", extra={"job": name})
             troubled = False

@@ -80,7 +80,8 @@ def _account(connection: Connection, seal: Seal, entry: Entry) -> str:
         return account.id
     found = connection.execute(_BY_NAME, {"wanted": entry.name}).mappings().one()
     there = rows.account_of(seal, found).value
-    if there.suspended or there.factor_required:
+    # Made meanwhile by an administrator, in a standing that the decision did not know of.
+    if there.suspended or there.factor_required or there.administrator or there.group:
         raise EntryLost(Lost.REVOKED)
     return there.id
 

@@ -252,11 +252,15 @@ async def test_two_first_logins_make_one_account(store: Store, database: Path) -
     assert sql(database, "SELECT count(*) FROM accounts") == [(1,)]
 
 
-@pytest.mark.parametrize("meanwhile", ["suspended", "reset", "enrolled"])
+@pytest.mark.parametrize("meanwhile", ["suspended", "reset", "enrolled", "of a group", "administrator"])
 async def test_a_first_login_loses_to_what_was_done_to_its_account_meanwhile(store: Store, meanwhile: str) -> None:
     """The facts knew no such account, so no revocation can tell."""
     await store.accounts.add(ANN, actor=OPERATOR)
     match meanwhile:
+        case "of a group":
+            await store.accounts.change(ANN, group="strict", actor=OPERATOR)
+        case "administrator":
+            await store.accounts.change(ANN, administrator=True, actor=OPERATOR)
         case "suspended":
             await store.accounts.suspend(ANN, actor=OPERATOR)
         case "reset":

@@ -7,19 +7,15 @@ import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
 from mailguard import config, keyring
+from mailguard.authority import self_signed
 from mailguard.config import Tls
 from mailguard.config.example import render
 
-CERTIFICATE_DAYS = 365
+CERTIFICATE_VALID = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,39 +67,13 @@ def _certificate(tls: Tls, hostname: str) -> Iterator[Step]:
     if kept:
         yield from kept
         return
-    key, certificate = self_signed(hostname, datetime.now(UTC))
+    key, certificate = self_signed(hostname, CERTIFICATE_VALID)
     for file, content, mode, what in (
         (tls.private_key, key, 0o600, "private key"),
-        (
-            tls.certificate,
-            certificate,
-            0o644,
-            "certificate, self-signed: replace it before users come",
-        ),
+        (tls.certificate, certificate, 0o644, "certificate, self-signed: replace it before users come"),
     ):
         file.parent.mkdir(parents=True, exist_ok=True)
         yield Step(file, what, _put(file, content, mode))
-
-
-def self_signed(hostname: str, now: datetime) -> tuple[bytes, bytes]:
-    """A private key and a certificate for one name, both in PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hostname[:64])])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=CERTIFICATE_DAYS))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(hostname)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    return key.private_bytes(pem, pkcs8, serialization.NoEncryption()), certificate.public_bytes(pem)
 
 
 def _put(file: Path, content: bytes, mode: int) -> bool:

@@ -8,15 +8,17 @@ import socket
 import ssl
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from mailguard import keyring
-from mailguard.demo.certs import Authority
+from mailguard.authority import Authority
 from mailguard.secret import Secret
 
 DOMAIN = "demo.example"
 MASTER_NAME = "guard"
 _HOST = "127.0.0.1"
+_VALID = timedelta(days=90)  # long enough that `check` finds nothing to renew
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +51,17 @@ class Folder:
         self.path = path
         self.configuration = path / "config.toml"
         self.log = path / "guard.log"
-        authority = Authority(path)
-        self.ca = authority.ca
-        authority.issue("guard")
-        self._store_leaf = authority.issue("store")
+        authority = Authority("mailguard demo CA", _VALID)
+        self.ca = path / "ca.pem"
+        self.ca.write_bytes(authority.certificate)
+        for server in ("guard", "store"):
+            key, certificate = authority.issue("localhost", _HOST, valid=_VALID)
+            (path / f"{server}.crt").write_bytes(certificate)
+            _write_secret(path / f"{server}.key", key)
         self.keyring = keyring.create(path / "keys.toml")
         self.master_secret = Secret(secrets.token_urlsafe(24).encode())
         (path / "records").mkdir()  # apart from the keys, as `check` demands
-        secret_file = path / "master.secret"
-        secret_file.touch(0o600)
-        secret_file.write_bytes(self.master_secret.reveal())
+        _write_secret(path / "master.secret", self.master_secret.reveal())
         command = path / "mailguard"
         command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m mailguard "$@"\n')
         command.chmod(0o755)
@@ -66,7 +69,7 @@ class Folder:
     def store_context(self) -> ssl.SSLContext:
         """TLS of the mail store."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(self._store_leaf.certificate, self._store_leaf.private_key)
+        context.load_cert_chain(self.path / "store.crt", self.path / "store.key")
         return context
 
     def client_context(self) -> ssl.SSLContext:
@@ -144,6 +147,11 @@ two_factor = "enforce"
 [observe]
 log = "text"
 """
+
+
+def _write_secret(file: Path, content: bytes) -> None:
+    file.touch(0o600)
+    file.write_bytes(content)
 
 
 def _free(port: int) -> int:

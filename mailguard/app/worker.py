@@ -226,7 +226,7 @@ class Worker:
         port = SubmissionPort(
             hostname=house.rules.hostname,
             say=house.rules.say,
-            keywords=partial(ehlo_lines, house),
+            keywords=partial(ehlo_lines, house, session),
             context=house.rules.tls[MailProtocol.SUBMISSION],
             starttls=starttls,
         )
@@ -300,9 +300,8 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def ehlo_lines(house: House) -> tuple[bytes, ...] | None:
+def ehlo_lines(house: House, session: Session) -> tuple[bytes, ...] | None:
     """What the submission store was last seen to offer; None where it is down or was never seen."""
-    mirror = house.mirrors[MailProtocol.SUBMISSION]
-    if house.closing or mirror.down or mirror.offered is None:
+    if house.closing or house.mirrors[MailProtocol.SUBMISSION].down or session.offered is None:
         return None
-    return tuple(sorted(line.encode() for line in mirror.offered))
+    return tuple(sorted(line.encode() for line in session.offered))

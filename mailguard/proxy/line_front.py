@@ -34,7 +34,7 @@ async def serve_imap(house: House, stream: Stream, session: Session, ticket: Tic
     dialogue = ImapDialogue(
         tls=stream.tls,
         starttls=starttls,
-        store_capabilities=mirror.offered or frozenset(),
+        store_capabilities=session.offered or frozenset(),
         say=house.rules.say,
     )
     if house.closing or mirror.down:

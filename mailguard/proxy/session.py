@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from mailguard.auth.attempt import Admission, Answer, LoginForm, MailProtocol, Reason, Refused, Verdict
@@ -48,6 +49,8 @@ class Session:
         self.id = new_session_id()
         self.origin = origin
         self.client = ""
+        # Taken once: what this client is told and what its leg must keep stay the same while others probe.
+        self.offered = house.mirrors[protocol].offered
         self._house = house
         self._protocol = protocol
         self._target = house.rules.targets[protocol]
@@ -134,11 +137,11 @@ class Session:
         return leg
 
     async def _house_leg(self, name: AccountName, caller: Caller) -> Leg:
-        return await _opened(self._house, self._target, master(self._target, name), caller)
+        return await _opened(self._house, self._target, master(self._target, name), caller, self.offered)
 
     def _identity(self, caller: Caller) -> _Asked:
         if self._target.form is LoginForm.OWN:
-            return _OwnLeg(self._house, self._target, caller)
+            return _OwnLeg(self._house, self._target, caller, self.offered)
         asked = self._house.rules.identity or self._house.rules.targets[MailProtocol.IMAP]
         return _OtherListener(asked, caller)
 
@@ -178,15 +181,15 @@ class Session:
             self._house.registry.closed(live, why, None)
 
 
-class _Asked:
+class _Asked(ABC):
     """An identity question, and the leg that its answer may have opened."""
 
     def __init__(self) -> None:
         self.leg: Leg | None = None
 
+    @abstractmethod
     async def ask(self, name: AccountName, password: Secret) -> Answer:
         """Is this the user's password?"""
-        raise NotImplementedError
 
     def abandon(self) -> None:
         """The login is refused: close the leg if there is one."""
@@ -197,15 +200,15 @@ class _Asked:
 class _OwnLeg(_Asked):
     """Login `own`: the question *is* the session's own leg, kept and handed on."""
 
-    def __init__(self, house: House, target: Target, caller: Caller) -> None:
+    def __init__(self, house: House, target: Target, caller: Caller, offered: frozenset[str] | None) -> None:
         super().__init__()
-        self._house, self._target, self._caller = house, target, caller
+        self._house, self._target, self._caller, self._offered = house, target, caller, offered
 
     async def ask(self, name: AccountName, password: Secret) -> Answer:
         """Open the leg with this password."""
         try:
             credential = own(self._target, name, password)
-            self.leg = await _opened(self._house, self._target, credential, self._caller)
+            self.leg = await _opened(self._house, self._target, credential, self._caller, self._offered)
         except BackendFailure as failure:
             return identity.answer(failure)
         return Answer(Verdict.YES)
@@ -223,12 +226,14 @@ class _OtherListener(_Asked):
         return await identity.ask(self._target, name, password, self._caller)
 
 
-async def _opened(house: House, target: Target, credential: Credential, caller: Caller) -> Leg:
-    """Open a leg, and let the fronts know how the store fares."""
+async def _opened(
+    house: House, target: Target, credential: Credential, caller: Caller, offered: frozenset[str] | None
+) -> Leg:
+    """Open a leg that keeps what the client was told, and let the fronts know how the store fares."""
     mirror = house.mirrors[target.protocol]
-    told = mirror.offered if target.protocol is MailProtocol.SUBMISSION else None
+    told = offered if offered is not None and target.protocol is MailProtocol.SUBMISSION else frozenset[str]()
     try:
-        leg = await dial.open_leg(target, credential, caller, announced=told or frozenset())
+        leg = await dial.open_leg(target, credential, caller, announced=told)
     except BackendFailure as failure:
         if failure.kind is not FailureKind.REFUSED:
             mirror.failed(failure)

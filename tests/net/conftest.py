@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from mailguard.net import closing
 from tests.support.certs import Authority, Issued
 from tests.support.streams import Tls
 
@@ -13,6 +14,12 @@ from tests.support.streams import Tls
 def tls(authority: Authority, localhost: Issued) -> Tls:
     """Contexts of a server and of clients that trust it."""
     return Tls.of(authority, localhost)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A close waits for a peer that does nothing only so long as a test can."""
+    monkeypatch.setattr(closing, "PATIENCE", 0.2)
 
 
 @pytest.fixture(autouse=True)

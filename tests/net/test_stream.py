@@ -21,6 +21,7 @@ from tests.support.streams import (
     listening,
     read_all,
     read_until,
+    slow_client,
     stream_pair,
 )
 
@@ -30,13 +31,6 @@ pytestmark = pytest.mark.both_loops
 @pytest.fixture(params=["plain", "tls"])
 def maybe_tls(request: pytest.FixtureRequest, tls: Tls) -> Tls | None:
     return tls if request.param == "tls" else None
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bounds of a close, short enough to wait for."""
-    monkeypatch.setattr(closing, "PATIENCE", 0.2)
-    monkeypatch.setattr(closing, "LIMIT", 1.0)
 
 
 @pytest.fixture
@@ -310,6 +304,27 @@ async def test_a_peer_that_never_reads_cannot_hold_a_close(maybe_tls: Tls | None
     transport.abort()
 
 
+async def test_a_peer_that_takes_a_little_for_ever_cannot_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(closing, "LIMIT", 0.5)
+    loop = asyncio.get_running_loop()
+    client, server = await slow_client()
+    server.write(bytes(32_000_000))
+
+    async def trickle() -> None:
+        try:
+            while await loop.sock_recv(client, 16 * 1024):  # noqa: ASYNC110  # slow on purpose
+                await asyncio.sleep(0.01)
+        except ConnectionResetError:
+            pass
+
+    before = time.monotonic()
+    trickling = asyncio.gather(trickle())
+    await server.close()
+    assert 0.4 < time.monotonic() - before < 2
+    await trickling
+    client.close()
+
+
 async def test_abort_drops_what_was_not_sent(maybe_tls: Tls | None) -> None:
     client, server = await stream_pair(maybe_tls)
     server.write(bytes(32_000_000))
@@ -329,6 +344,20 @@ async def test_a_pipelining_client_hears_the_last_reply(maybe_tls: Tls | None) -
     _, received = await asyncio.gather(server.close(), read_all(client))
     assert received == b"* BYE too much\r\n"
     await client.close()
+
+
+async def test_input_during_a_close_does_not_cost_the_peer_the_rest(maybe_tls: Tls | None) -> None:
+    """asyncio drops a TLS connection on input that comes behind its closing message, unsent bytes and all."""
+    client, server = await stream_pair(maybe_tls)
+    letter = bytes(range(256)) * 80_000  # more than the kernel takes
+    server.write(letter)
+    closing_server = asyncio.gather(server.close())
+    await asyncio.sleep(0)
+    client.write(b"a2 NOOP\r\n")
+    received = await read_all(client)
+    assert len(received) == len(letter)
+    client.abort()
+    await closing_server
 
 
 # Dialling

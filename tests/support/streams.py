@@ -54,6 +54,16 @@ async def accept_at(listener: socket.socket, context: ssl.SSLContext | None = No
     return await accept(await accepted(listener), context=context)
 
 
+async def slow_client() -> tuple[socket.socket, Stream]:
+    """A bare non-blocking client socket that can hold little in the kernel, and the stream accepted for it."""
+    with listening() as listener:
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * 1024)
+        client.connect(listener.getsockname())
+        client.setblocking(False)
+        return client, await accept_at(listener)
+
+
 async def read_until(stream: Stream, end: bytes) -> bytes:
     """Read until what came ends with `end`."""
     data = b""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from mailguard.protocols.events import ProtocolViolation
+
+_HTTP = re.compile(rb"[A-Z]+ \S+ HTTP/|Host:", re.IGNORECASE)
 
 
 class LineTooLong(ProtocolViolation):
@@ -11,6 +15,11 @@ class LineTooLong(ProtocolViolation):
 
 class BareNewline(ProtocolViolation):
     """A CR or LF on its own: where the line ends would be a matter of opinion, and commands could hide there."""
+
+
+def looks_like_http(line: bytes) -> bool:
+    """Is a browser made to speak to us (ALPACA, CVE-2021-3618)? TLS of Python does not refuse its ALPN."""
+    return _HTTP.match(line) is not None
 
 
 class Lines:

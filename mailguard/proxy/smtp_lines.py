@@ -9,16 +9,15 @@ RFC 4954 §4)
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Iterable
 from typing import SupportsIndex
+
+from mailguard.protocols.lines import looks_like_http
 
 COMMAND_MAX = 512  # octets of a command line, CRLF included
 AUTH_MAX = 12_288  # of an AUTH line or an answer to a challenge
 INPUT_LIMIT = 24 * 1024  # the reader pauses the transport above twice this, so that one more receive makes 64 KiB
 SWALLOW_MAX = 64 * 1024  # of a line that is too long anyway
-
-HTTP = re.compile(rb"[A-Z]+ \S+ HTTP/|Host:", re.IGNORECASE)  # a browser led here by ALPACA (CVE-2021-3618)
 
 
 class Complaint(Exception):
@@ -61,7 +60,7 @@ class CommandReader(asyncio.StreamReader):
     async def readuntil(self, separator: object = b"\n") -> bytes:
         """One command line with its CRLF: what aiosmtpd's command loop asks for."""
         line = await self._line()
-        if HTTP.match(line):
+        if looks_like_http(line):
             raise HangUp("spoke HTTP")
         if len(line) > (AUTH_MAX if line[:5].upper() == b"AUTH " else COMMAND_MAX):
             raise Complaint("500 5.5.6 Line too long")

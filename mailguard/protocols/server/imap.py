@@ -11,7 +11,7 @@ from mailguard.auth.attempt import LoginAttempt, Reason
 from mailguard.protocols import codes, sasl
 from mailguard.protocols.codes import Say
 from mailguard.protocols.events import Close, Event, ProtocolViolation, Reply, StartTls
-from mailguard.protocols.lines import BareNewline, Lines
+from mailguard.protocols.lines import BareNewline, Lines, looks_like_http
 from mailguard.protocols.server import imap_grammar as grammar
 from mailguard.protocols.server.imap_capability import announced, handover
 from mailguard.protocols.server.imap_grammar import Command, Kind, Literal, Word
@@ -167,7 +167,7 @@ class ImapDialogue:
         tag, text = b"*", line
         try:
             if command is None:
-                if grammar.looks_like_http(line):
+                if looks_like_http(line):
                     return self._over("HTTP on a mail port", abuse=True)  # and reflect nothing (ALPACA)
                 command, text = grammar.command(line)
             tag = command.tag

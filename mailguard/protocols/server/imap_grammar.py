@@ -34,7 +34,6 @@ _WORD = re.compile(
 )
 _AUTHENTICATE = re.compile(rb"%b{1,%d} AUTHENTICATE " % (_TAG, TAG_MAX), re.IGNORECASE)
 _LITERAL_END = re.compile(rb"\{(?P<size>[0-9]+)(?P<blind>\+?)\}\Z")
-_HTTP = re.compile(rb"[A-Z]+ \S+ HTTP/|Host:", re.IGNORECASE)
 
 
 @unique
@@ -77,11 +76,6 @@ def literal_at_end(line: bytes) -> Literal | None:
     """The literal that the end of a line announces, in a command whose grammar we do not read. (RFC 7888 §4)"""
     found = _LITERAL_END.search(line)
     return None if found is None else _literal(found)
-
-
-def looks_like_http(line: bytes) -> bool:
-    """Is a browser made to speak to us (ALPACA, CVE-2021-3618)? TLS of Python does not refuse its ALPN."""
-    return _HTTP.match(line) is not None
 
 
 class Arguments:

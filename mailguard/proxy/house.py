@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mailguard.auth.attempt import MailProtocol
 from mailguard.backends.health import Health
@@ -23,14 +23,7 @@ if TYPE_CHECKING:
 
 ALERT_PAUSE = 15 * 60.0
 ALERT_MEMORY = 10_000
-PRE_LOGIN_SECONDS = 60.0
-
-
-class Now(Protocol):
-    """A reading of the monotonic clock, in seconds."""
-
-    def __call__(self) -> float:
-        """Seconds since some moment."""
+PRE_LOGIN_SECONDS = 60.0  # from the greeting to the login
 
 
 class AlertMemory:
@@ -39,7 +32,7 @@ class AlertMemory:
     Clients pop it up; old ones retry every few minutes for ever.
     """
 
-    def __init__(self, now: Now) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._shown: OrderedDict[tuple[str, str], float] = OrderedDict()
 
@@ -73,7 +66,7 @@ class Rules:
 class Mirror:
     """What a store was last seen to offer, and whether it can be reached: fronts promise no more than that."""
 
-    def __init__(self, now: Now) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._health = Health()
         self._offered: frozenset[str] | None = None
@@ -113,7 +106,7 @@ class House:
     registry: Registry
     tasks: Tasks
     lobby: Lobby
-    now: Now
+    now: Callable[[], float]
     mirrors: Mapping[MailProtocol, Mirror]
     alerts: AlertMemory
-    closing: bool = field(default=False)  # draining: nobody new gets in
+    closing: bool = False  # draining: nobody new gets in

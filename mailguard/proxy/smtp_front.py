@@ -9,25 +9,22 @@ Nothing is parsed after the 235, so no second opinion can arise on where a messa
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mailguard.auth.attempt import LoginAttempt, Reason, Refused
-from mailguard.net.stream import adopt
+from mailguard.net.stream import HANDSHAKE, adopt
 from mailguard.protocols import codes, sasl
-from mailguard.proxy.smtp_hardened import HANDSHAKE, HardenedSMTP, Phase
+from mailguard.proxy.house import PRE_LOGIN_SECONDS
+from mailguard.proxy.smtp_hardened import HardenedSMTP, Phase
 from mailguard.proxy.smtp_lines import Complaint, Farewell, HangUp
 
 if TYPE_CHECKING:
     import socket
 
     from mailguard.backends.leg import Leg
-
-DEADLINE = 60.0  # seconds from the greeting to the login
-HELO = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}")  # an EHLO argument that may be passed on to the store
 
 
 class Gate(Protocol):
@@ -52,7 +49,7 @@ class SubmissionPort:
     keywords: Callable[[], tuple[bytes, ...] | None]  # EHLO lines of the store; None: it is known to be down
     context: ssl.SSLContext
     starttls: bool
-    deadline: float = DEADLINE
+    deadline: float = PRE_LOGIN_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +190,8 @@ class SubmissionFront(HardenedSMTP):
 
     async def _decide(self, attempt: LoginAttempt) -> None:
         assert self.session is not None
-        helo = self.session.host_name or ""
         self.phase = Phase.DECISION
-        outcome = await self._gate.login(attempt, helo if HELO.fullmatch(helo) else "")
+        outcome = await self._gate.login(attempt, self.session.host_name or "")
         self.phase = Phase.CLIENT
         if isinstance(outcome, Refused):
             self.last = self.overdue

@@ -25,9 +25,9 @@ import aiosmtpd.smtp
 from aiosmtpd.smtp import SMTP
 
 from mailguard.net.closing import PATIENCE, finish
+from mailguard.net.stream import HANDSHAKE
 from mailguard.proxy.smtp_lines import AUTH_MAX, CommandReader, Complaint, Farewell, HangUp
 
-HANDSHAKE = 10.0  # seconds
 LINGER = 5.0  # seconds for a last reply to be fetched
 ERRORS_MAX = 10
 TLS_RECORD = 0x16  # the first byte of a ClientHello: iOS sends one to a clear port while it probes settings

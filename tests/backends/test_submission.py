@@ -62,6 +62,7 @@ async def test_the_reply_and_what_came_behind_it(stores: Stores) -> None:
         ("laptop\r\nRSET", b"EHLO mail.example.org"),
         ("laptop\n", b"EHLO mail.example.org"),
         ("läptop", b"EHLO mail.example.org"),
+        ("\udcff", b"EHLO mail.example.org"),  # what was no UTF-8
         ("x" * 256, b"EHLO mail.example.org"),
     ],
 )

@@ -413,16 +413,11 @@ async def test_a_line_without_end(fronts: Fronts) -> None:
     ("argument", "passed_on"),
     [
         (b"[IPv6:2001:db8::1]", "[IPv6:2001:db8::1]"),
-        (b"laptop_of-ann.example", "laptop_of-ann.example"),
-        (b"J\xc3\xbcrgen-PC", ""),
-        (b"\xff", ""),
-        (b"a b", ""),
-        (b"x" * 256, ""),
+        (b"J\xc3\xbcrgen-PC", "Jürgen-PC"),
+        (b"\xff", "\udcff"),
     ],
 )
-async def test_what_a_client_calls_itself_is_passed_on_where_it_is_sound(
-    fronts: Fronts, argument: bytes, passed_on: str
-) -> None:
+async def test_what_a_client_calls_itself_is_passed_on(fronts: Fronts, argument: bytes, passed_on: str) -> None:
     async with fronts.front() as front, front.client() as client:
         await client.reply()
         assert (await client.ask(b"EHLO " + argument)).startswith(b"250-")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from mailguard.auth.attempt import Factor
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow, StoreUnavailable
-from mailguard.store.revocations import Kind
 from mailguard.store.sessions import SessionRow
 
 if TYPE_CHECKING:
@@ -107,7 +106,7 @@ class Registry:
 
     def apply(self, revocations: Iterable[Revocation]) -> int:
         """End every session that stands on something revoked; how many."""
-        fallen = [live for r in revocations for live in self._live.values() if not live.ended and _stands_on(live, r)]
+        fallen = [live for r in revocations for live in self._live.values() if not live.ended and _ended_by(live, r)]
         for live in fallen:
             live.end("revoked")
         return len(fallen)
@@ -137,16 +136,8 @@ class Registry:
             raise
 
 
-def _stands_on(live: Live, revocation: Revocation) -> bool:
+def _ended_by(live: Live, revocation: Revocation) -> bool:
     admission = live.admission
-    match revocation.kind:
-        case Kind.ALL:
-            return True
-        case Kind.SESSION:
-            return revocation.target == live.id
-        case Kind.ACCOUNT:
-            return revocation.target == admission.account_id
-        case Kind.APP_PASSWORD | Kind.EXPIRY | Kind.GRANT:
-            return revocation.target == admission.credential
-        case Kind.DEVICE:
-            return revocation.target == admission.device
+    return revocation.ends(
+        session=live.id, account=admission.account_id, credential=admission.credential, device=admission.device
+    )

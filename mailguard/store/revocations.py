@@ -44,11 +44,19 @@ class Revocation:
     kind: Kind
     target: str
 
+    def ends(self, *, session: str, account: str, credential: str, device: str) -> bool:
+        """Whether it ends the session with this id, which stands on these."""
+        if self.kind is Kind.ALL:
+            return True
+        stands_on = {"session": session, "account": account, "credential": credential, "device": device}
+        return stands_on[_STANDS_ON[self.kind]] == self.target
+
 
 _c = revocations.c
 _REVOKE = insert(revocations)
 _AFTER = select(revocations).where(_c.seq > bindparam("seq")).order_by(_c.seq)
-_STANDS_ON = {  # a session of its own it does not have yet
+_STANDS_ON = {
+    Kind.SESSION: "session",
     Kind.ACCOUNT: "account",
     Kind.APP_PASSWORD: "credential",
     Kind.EXPIRY: "credential",
@@ -60,7 +68,11 @@ _SINCE = select(
         _c.seq > bindparam("revision"),
         or_(
             _c.kind == Kind.ALL.value,
-            *(and_(_c.kind == kind.value, _c.target == bindparam(name)) for kind, name in _STANDS_ON.items()),
+            *(
+                and_(_c.kind == kind.value, _c.target == bindparam(name))
+                for kind, name in _STANDS_ON.items()
+                if kind is not Kind.SESSION  # a login is none yet
+            ),
         ),
     )
 )

@@ -1,7 +1,9 @@
 """The record: one row an event, written in the transaction of what it tells about.
 
 A flood does not fill the disk: events of one kind for one account, network, credential and reason that come faster
-than their rate are counted in the newest row instead of getting one each (SECURITY.md, threat model).
+than their rate are counted in the newest row instead of getting one each (SECURITY.md, threat model). Names that no
+account has are anybody's to make up: they share two rates, of their network and of all, whatever they are. An account's
+own rows are never counted away in that.
 """
 
 from __future__ import annotations
@@ -9,14 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, exists, func, insert, select, update
 
 from mailguard.auth.attempt import Factor, MailProtocol, Origin
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
-from mailguard.store.schema import audit
+from mailguard.store.schema import accounts, audit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import Connection, RowMapping
 
     from mailguard.store.engine import Database
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
 RATE_SECONDS = 60.0
 RATES = {Event.LOGIN_REFUSED: 60, Event.LOGIN_DEFERRED: 60, Event.ROW_ALTERED: 1}
 """Rows in RATE_SECONDS for events that strangers can cause at will."""
+MADE_UP_OF_NETWORK, MADE_UP = 100, 400
+"""The same, for one event and reason at all names together that are no account's."""
+LATEST = 500  # rows that are looked through for those
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,19 @@ _APPEND = insert(audit)
 _RECENT = select(func.count(), func.max(_c.seq)).where(
     *(_c[name] == bindparam(name) for name in _ALIKE), _c.at > bindparam("since")
 )
+_latest = (
+    select(_c.seq, _c.at, _c.event, _c.reason, _c.network, _c.account).order_by(_c.seq.desc()).limit(LATEST).subquery()
+)
+_from_here = _latest.c.network == bindparam("network")
+_LIKE_MADE_UP = select(
+    func.count().filter(_from_here), func.max(_latest.c.seq).filter(_from_here), func.count(), func.max(_latest.c.seq)
+).where(
+    _latest.c.event == bindparam("event"),
+    _latest.c.reason == bindparam("reason"),
+    _latest.c.at > bindparam("since"),
+    ~exists().where(accounts.c.name == bindparam("account")),
+    ~exists().where(accounts.c.name == _latest.c.account),
+)
 _REPEAT = update(audit).where(_c.seq == bindparam("row")).values(repeats=_c.repeats + 1, last_at=bindparam("again"))
 _NEWEST = select(_c.last_at).order_by(_c.seq.desc()).limit(1)
 
@@ -51,12 +71,23 @@ def append(connection: Connection, row: AuditRow) -> None:
     values = _values(row)
     rate = RATES.get(row.event)
     if rate is not None:
-        alike = {name: values[name] for name in _ALIKE}
-        count, newest = connection.execute(_RECENT, {**alike, "since": row.at - RATE_SECONDS}).one()
-        if count >= rate:
-            connection.execute(_REPEAT, {"row": newest, "again": row.at})
+        alike = {**{name: values[name] for name in _ALIKE}, "since": row.at - RATE_SECONDS}
+        like_it = _enough(connection, alike, rate)
+        if like_it is not None:
+            connection.execute(_REPEAT, {"row": like_it, "again": row.at})
             return
     connection.execute(_APPEND, values)
+
+
+def _enough(connection: Connection, alike: Mapping[str, object], rate: int) -> int | None:
+    """The row that counts for one more like it, where there are as many already as get one each."""
+    count, newest = connection.execute(_RECENT, alike).one()
+    if count >= rate:
+        return int(newest)
+    here, newest_here, anywhere, newest_anywhere = connection.execute(_LIKE_MADE_UP, alike).one()
+    if here >= MADE_UP_OF_NETWORK:
+        return int(newest_here)
+    return int(newest_anywhere) if anywhere >= MADE_UP else None
 
 
 class AuditLog:

@@ -1,8 +1,9 @@
+from mailguard.auth.accounts import Account
 from mailguard.auth.attempt import Factor, MailProtocol, Origin
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.store import Store
-from mailguard.store.audit import RATES
+from mailguard.store.audit import MADE_UP, MADE_UP_OF_NETWORK, RATES
 from tests.store.words import ANN, BOB, ELSEWHERE, NOON, granted, refused
 
 FULL = AuditRow(
@@ -51,6 +52,29 @@ async def test_a_flood_of_like_refusals_is_counted_in_one_row(store: Store) -> N
     assert [r.repeats for r in rows] == [0] * (rate - 1) + [25]
     assert rows[-1].last_at == NOON + (rate + 24) / 10
     assert await store.audit.newest() == rows[-1].last_at
+
+
+async def test_a_flood_of_made_up_names_is_counted_too(store: Store) -> None:
+    for number in range(MADE_UP_OF_NETWORK + 40):
+        await store.ledger.refuse(refused(f"u{number}@example.org", NOON + number / 10), None)
+    rows = [r for r in await store.audit.list() if r.row.event is Event.LOGIN_REFUSED]
+    assert [r.repeats for r in rows] == [0] * (MADE_UP_OF_NETWORK - 1) + [40]
+    await store.ledger.refuse(refused("u1@example.org", NOON + 80), None)
+    assert (await store.audit.list(limit=1))[0].row.at == NOON + 80
+
+
+async def test_a_flood_of_made_up_names_from_everywhere_is_counted_too(store: Store) -> None:
+    for number in range(MADE_UP + 10):
+        origin = Origin.of(f"2001:db8:0:{number:x}::1", 40000)
+        await store.ledger.refuse(refused(f"u{number}@example.org", NOON + number / 100, origin), None)
+    assert len([r for r in await store.audit.list() if r.row.event is Event.LOGIN_REFUSED]) == MADE_UP
+
+
+async def test_what_is_tried_at_an_account_is_not_lost_among_made_up_names(store: Store, ann: Account) -> None:
+    for number in range(MADE_UP_OF_NETWORK + 40):
+        await store.ledger.refuse(refused(f"u{number}@example.org"), None)
+    await store.ledger.refuse(refused(), None)
+    assert (await store.audit.list(limit=1))[0].row == refused()
 
 
 async def test_what_differs_gets_its_own_row_in_a_flood(store: Store) -> None:

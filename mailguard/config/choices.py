@@ -4,7 +4,7 @@ from enum import StrEnum, unique
 
 
 @unique
-class Door(StrEnum):
+class ProtocolName(StrEnum):
     """The protocol of a listener or a backend."""
 
     IMAP = "imap"

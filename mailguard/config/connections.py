@@ -9,10 +9,10 @@ from pathlib import Path
 
 from mailguard.config import kinds
 from mailguard.config.choices import (
-    Door,
     ForwardClient,
     Login,
     MasterForm,
+    ProtocolName,
     Source,
     TlsMode,
     TlsVersion,
@@ -97,8 +97,11 @@ class Tls:
 class Listen:
     """One door for clients."""
 
-    protocol: Door = key(
-        kinds.choice(Door, later=(Door.POP3, Door.MANAGESIEVE)), "imap", "imap | submission", required=True
+    protocol: ProtocolName = key(
+        kinds.choice(ProtocolName, later=(ProtocolName.POP3, ProtocolName.MANAGESIEVE)),
+        "imap",
+        "imap | submission",
+        required=True,
     )
     address: str = key(ADDRESS, "0.0.0.0:993", "IP address and port; [::]:993 takes IPv4 and IPv6", required=True)
     tls: TlsMode = key(kinds.choice(TlsMode, never=(TlsMode.NONE,)), "implicit", "implicit | starttls")

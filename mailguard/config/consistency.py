@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from mailguard.config.choices import Door, Login, TlsMode, Username
+from mailguard.config.choices import Login, ProtocolName, TlsMode, Username
 from mailguard.config.connections import Backend, IdentityBackend
 from mailguard.config.errors import ConfigError
 from mailguard.config.kinds import UNIX, within_this_machine
@@ -36,7 +36,11 @@ def _names(settings: Settings) -> Iterator[ConfigError]:
                 f'is empty while backend.{name}.username = "local": the store would take ann@elsewhere for ann; '
                 "write the one domain that the store serves",
             )
-        if backend.login is Login.MASTER and settings.identity.backend is None and Door.IMAP not in settings.backend:
+        if (
+            backend.login is Login.MASTER
+            and settings.identity.backend is None
+            and ProtocolName.IMAP not in settings.backend
+        ):
             yield ConfigError(
                 "identity.backend",
                 f'is missing: with backend.{name}.login = "master" somebody must be asked about users\' passwords; '

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from mailguard.config.choices import Door
+from mailguard.config.choices import ProtocolName
 from mailguard.config.connections import Backend, Identity, IdentityBackend, Listen, Server, SubmissionBackend, Tls
 from mailguard.config.consistency import contradictions
 from mailguard.config.errors import ConfigError, ConfigErrors, NotBuilt, Wrong
@@ -20,7 +20,7 @@ from mailguard.config.rules import Names, Policy, Throttle
 from mailguard.config.settings import Audit, Keys, Notify, Observe, Portal, Records, Settings
 
 T = TypeVar("T")
-_BUILT_BACKENDS = {Door.IMAP: Backend, Door.SUBMISSION: SubmissionBackend}
+_BUILT_BACKENDS = {ProtocolName.IMAP: Backend, ProtocolName.SUBMISSION: SubmissionBackend}
 
 
 def load(path: Path) -> Settings:
@@ -101,15 +101,15 @@ class _Reader:
         raw = _mapping(content.get("backend"))
         if not raw:
             self._problem("backend", "is missing; write [backend.imap] with host and port of your mail store")
-        self._unknown(raw, list(Door), "backend.")
-        for door in Door:
-            if door in raw and door not in _BUILT_BACKENDS:
-                self._problem(f"backend.{door}", "is not built yet; remove the table")
+        self._unknown(raw, list(ProtocolName), "backend.")
+        for name in ProtocolName:
+            if name in raw and name not in _BUILT_BACKENDS:
+                self._problem(f"backend.{name}", "is not built yet; remove the table")
         return MappingProxyType(
             {
-                str(door): self._table(table, raw, f"backend.{door}")
-                for door, table in _BUILT_BACKENDS.items()
-                if door in raw
+                str(name): self._table(table, raw, f"backend.{name}")
+                for name, table in _BUILT_BACKENDS.items()
+                if name in raw
             }
         )
 

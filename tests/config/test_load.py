@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from mailguard.config import (
     ConfigError,
     ConfigErrors,
-    Door,
     Login,
+    ProtocolName,
     Settings,
     TlsMode,
     TwoFactor,
@@ -53,7 +53,7 @@ def test_the_smallest_file_takes_every_default(tmp_path: Path) -> None:
     assert settings.listen[0].tls is TlsMode.IMPLICIT
     assert settings.store.url == f"sqlite:///{tmp_path}/mailguard.db"
     assert settings.keys.file == tmp_path / "keys.toml"
-    assert settings.backend[Door.IMAP].login is Login.OWN
+    assert settings.backend[ProtocolName.IMAP].login is Login.OWN
     assert settings.backend["imap"].ca is None
     assert settings.identity.backend is None
     assert settings.policy.two_factor is TwoFactor.OPTIONAL

@@ -10,7 +10,7 @@ LOCKED := $(PIP) install --require-hashes --only-binary :all:
 COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock"
 
 # What the end-to-end tests drive.
-DAEMONS := dovecot-imapd dovecot-lmtpd postfix isync msmtp swaks curl openssl
+DAEMONS := dovecot-imapd dovecot-lmtpd postfix isync msmtp swaks libnet-ssleay-perl curl openssl
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo check test wheel lock system-packages

@@ -15,6 +15,7 @@ from mailguard.auth.attempt import MailProtocol
 from tests.e2e.guard import Guard, serving
 from tests.e2e.programs import Program, connected, entered, only, standing, status, workers
 from tests.e2e.scripted import Passwords, Stage, names
+from tests.e2e.traces import assert_none_told
 from tests.support.certs import Authority, Issued
 
 IMAP, SUBMISSION = MailProtocol.IMAP, MailProtocol.SUBMISSION
@@ -34,6 +35,7 @@ def guard(authority: Authority, localhost: Issued, tmp_path_factory: pytest.Temp
         with few_descriptors():
             guard = running.enter_context(serving(stage.stack, folder, "own"))
         yield guard
+        assert_none_told(guard)
 
 
 @contextlib.contextmanager

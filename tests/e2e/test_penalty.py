@@ -13,6 +13,7 @@ from mailguard.auth.attempt import MailProtocol
 from tests.e2e.clients import Login
 from tests.e2e.guard import Guard, Person
 from tests.e2e.programs import connected, failed, granted, until
+from tests.e2e.traces import assert_none_told
 
 IMAP, SUBMISSION = MailProtocol.IMAP, MailProtocol.SUBMISSION
 GUESSES, VICTIMS = 20, 4  # below the guard's own limit for one account, so that the store hears every one
@@ -57,6 +58,7 @@ async def test_dovecot_slows_the_guesser_and_nobody_else(guard_own: Guard, guard
     with pytest.raises(TimeoutError):  # the guesser's own right login: else the store has not seen who guessed
         await asyncio.wait_for(waiting.answer(), PENALTY)
     waiting.close()
+    assert_none_told(guard)
 
 
 async def test_behind_postfix_nobody_is_slowed(guard_own: Guard) -> None:
@@ -67,3 +69,4 @@ async def test_behind_postfix_nobody_is_slowed(guard_own: Guard) -> None:
     await _guess(guard, SUBMISSION, victims, guesser)
     await until(lambda: len(re.findall("Password mismatch", log.since(mark))) >= GUESSES)
     assert await _seconds(guard, SUBMISSION, await guard.enrolled()) < usual + SLACK
+    assert_none_told(guard)

@@ -67,7 +67,7 @@ def guard(stage: Stage, tmp_path: Path) -> Iterator[Guard]:
 async def test_sigterm_lets_logins_finish_and_ends_sessions_when_the_drain_is_over(guard: Guard, gate: Gate) -> None:
     people = [await guard.enrolled() for _ in range(3)]
     sessions = [await entered(guard, protocol, people[0].login()) for protocol in MailProtocol]
-    waiting = [await connected(guard, protocol) for protocol in MailProtocol]
+    waiting, late = [[await connected(guard, protocol) for protocol in MailProtocol] for _ in range(2)]
     while gate.came.acquire(blocking=False):
         pass
     gate.open.clear()
@@ -79,6 +79,9 @@ async def test_sigterm_lets_logins_finish_and_ends_sessions_when_the_drain_is_ov
     guard.process.send_signal(signal.SIGTERM)
     guard.log.wait_for('"stopping"', told)
     await until(lambda: not listening(guard.imap_port), DRAIN / 2)
+    for program in late:
+        answer = await program.log_in(people[0].login())
+        assert answer.startswith((b"NO [UNAVAILABLE]", b"454 4.7.0")), answer
     gate.open.set()
     assert [granted(await program.answer()) for program in waiting] == [True, True]
     assert all([await program.alive() for program in (*sessions, *waiting)])

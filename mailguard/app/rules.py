@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import ssl
 
     from mailguard import config
-    from mailguard.auth.ports import Clock, Ledger
+    from mailguard.auth.ports import Clock, Ledger, Turns
     from mailguard.config import Settings
     from mailguard.keyring import Keyring
 
@@ -30,10 +30,10 @@ GRANT_SECONDS = 60.0  # longer grants need their idle clock and connection cap, 
 _ALPN = {MailProtocol.IMAP: ("imap",), MailProtocol.SUBMISSION: ()}
 
 
-def rules_of(settings: Settings, ledger: Ledger, clock: Clock, keyring: Keyring) -> Rules:
+def rules_of(settings: Settings, ledger: Ledger, clock: Clock, keyring: Keyring, turns: Turns) -> Rules:
     """Everything that turns on the configuration. Raises ConfigError, TlsError for what cannot be read."""
     return Rules(
-        authenticator=Authenticator(ledger, clock, keyring, policies_of(settings.policy), naming_of(settings)),
+        authenticator=Authenticator(ledger, clock, keyring, policies_of(settings.policy), naming_of(settings), turns),
         targets=targets_of(settings),
         identity=identity_of(settings),
         creates=settings.identity.unknown is Unknown.CREATE,

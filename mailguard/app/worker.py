@@ -33,6 +33,7 @@ from mailguard.proxy.house import AlertMemory, House, Mirror
 from mailguard.proxy.registry import Registry
 from mailguard.proxy.session import Session
 from mailguard.proxy.smtp_front import SubmissionPort
+from mailguard.proxy.turns import Turns
 from mailguard.store.errors import SchemaError
 from mailguard.store.store import Store
 
@@ -111,7 +112,7 @@ async def _open_and_close(settings: Settings) -> int:
     ring = keyring.load(settings.keys.file)
     store = await Store.open(settings.store.url, ring, now=time.time)
     try:
-        rules_of(settings, store.ledger, SystemClock(await store.audit.newest()), ring)
+        rules_of(settings, store.ledger, SystemClock(await store.audit.newest()), ring, Turns())
         await store.sessions.sweep(())  # of a run that was killed
     finally:
         await store.close()
@@ -146,7 +147,7 @@ class Worker:
         store = await Store.open(settings.store.url, ring, now=time.time)
         clock = SystemClock(await store.audit.newest())
         loop = asyncio.get_running_loop()
-        rules = rules_of(settings, store.ledger, clock, ring)
+        rules = rules_of(settings, store.ledger, clock, ring, Turns())
         house = House(
             rules=rules,
             registry=Registry(os.getpid(), clock.now),
@@ -278,7 +279,8 @@ class Worker:
     def _reload(self) -> None:
         try:
             settings = reloaded(self._settings, config.load(self._settings.file))
-            self.house.rules = rules_of(settings, self._store.ledger, self._clock, self._ring)
+            turns = self.house.rules.authenticator.turns
+            self.house.rules = rules_of(settings, self._store.ledger, self._clock, self._ring, turns)
         except (ConfigError, TlsError) as error:
             log.error("reload refused, the old configuration stays", extra={"detail": str(error)})
             return

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from mailguard.auth.attempt import LoginAttempt, Origin
     from mailguard.auth.names import Naming
     from mailguard.auth.policy import Policies
+    from mailguard.auth.ports import Turns
     from mailguard.keyring import Keyring
     from mailguard.secret import Secret
 
@@ -66,6 +67,7 @@ class Authenticator:
     keyring: Keyring
     policies: Policies
     naming: Naming
+    turns: Turns
 
     def login(self, attempt: LoginAttempt, door: Door, origin: Origin, session: str) -> Login:
         """One attempt, to be decided."""
@@ -125,6 +127,10 @@ class Login:
             return await self._refuse(Refused(Reason.CLOCK_UNTRUSTED), None)
         if facts.grant is not None:
             return await self._under_grant(name, facts, facts.grant, identity)
+        async with by.turns.take(name, self._origin.network):
+            return await self._by_question(name, facts, identity)
+
+    async def _by_question(self, name: AccountName, facts: Facts, identity: Identity) -> Admission | Refused:
         stake = await self._stake(name)
         if isinstance(stake, Refused):
             return stake

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import Enum, unique
 from typing import TYPE_CHECKING, Protocol
@@ -34,6 +35,13 @@ class Identity(Protocol):
 
     async def ask(self, name: AccountName, password: Secret) -> Answer:
         """Is this the user's password? Never raises for trouble of the source: UNAVAILABLE says it."""
+
+
+class Turns(Protocol):
+    """Who may ask when: a secret that is being asked about is not asked about by hundreds at once."""
+
+    def take(self, name: AccountName, network: str) -> AbstractAsyncContextManager[None]:
+        """Wait for one's turn at a name, from a network."""
 
 
 @dataclass(frozen=True, slots=True)

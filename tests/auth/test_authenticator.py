@@ -1,5 +1,6 @@
 """The order of a login, on real records, with a directory and a clock that the test turns."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from mailguard.auth.names import Naming
 from mailguard.auth.passwords import digest_app_password, generate_app_password, grouped
 from mailguard.auth.policy import Policies, Policy
 from mailguard.keyring import Keyring
+from mailguard.proxy.turns import AT_ONCE, Turns
 from mailguard.secret import Secret
 from mailguard.store import Store, new_id
 
@@ -60,9 +62,14 @@ class Directory:
     passwords: dict[str, str] = field(default_factory=lambda: {ANN: PASSWORD})
     down: bool = False
     asked: list[tuple[str, bytes]] = field(default_factory=list)
+    answers: asyncio.Event = field(default_factory=asyncio.Event)  # cleared: it is thinking
+
+    def __post_init__(self) -> None:
+        self.answers.set()
 
     async def ask(self, name: AccountName, password: Secret) -> Answer:
         self.asked.append((name, password.reveal()))
+        await self.answers.wait()
         if self.down:
             return Answer(Verdict.UNAVAILABLE, Reason.BACKEND_UNAVAILABLE, "connection refused")
         return Answer(Verdict.YES if self.passwords.get(name) == password.reveal().decode() else Verdict.NO)
@@ -77,6 +84,7 @@ class Scene:
     hands: Hands
     directory: Directory
     policy: Policy = Policy()  # noqa: RUF009  (frozen)
+    turns: Turns = field(default_factory=Turns)
 
     def login(
         self, string: str, *, name: str = ANN, origin: Origin = HOME, door: Door = MASTER
@@ -87,6 +95,7 @@ class Scene:
             self.ring,
             Policies(self.policy),
             Naming("example.org", frozenset({"mailguard"})),
+            self.turns,
         )
         attempt = LoginAttempt(name, Secret(string.encode()), "PLAIN")
         return by.login(attempt, door, origin, new_session_id()), self.directory
@@ -181,9 +190,10 @@ async def test_password_and_code(scene: Scene) -> None:
 
 async def test_an_authenticator_of_eight_digits_counts_its_own(scene: Scene) -> None:
     await scene.enrol()
-    long = await scene.store.devices.enrol(ANN, "token", SEED, actor="operator:root", digits=8)
+    seed = Secret(b"GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")  # of another: a code of eight ends in that of six
+    long = await scene.store.devices.enrol(ANN, "token", seed, actor="operator:root", digits=8)
     await scene.store.devices.confirm(long.id, 1, actor="operator:root")
-    code = pyotp.TOTP(SEED.reveal().decode(), digits=8).at(int(scene.hands.at))
+    code = pyotp.TOTP(seed.reveal().decode(), digits=8).at(int(scene.hands.at))
     granted = await scene.decided(PASSWORD + code)
     assert isinstance(granted, Admission)
     assert granted.device == long.id
@@ -292,6 +302,30 @@ async def test_a_wrong_secret_counts_once_and_is_asked_again_only_later(scene: S
     assert await scene.outcome("stale") is Reason.WRONG_PASSWORD
     assert len(scene.directory.asked) == 2
     assert await scene.outcome(PASSWORD + scene.code()) is Factor.CODE
+
+
+async def test_one_wrong_secret_on_many_connections_is_asked_about_a_few_times(scene: Scene) -> None:
+    """Before the first no nothing is known of it; a directory locks its account after so many."""
+    scene.directory.answers.clear()
+    guesses = asyncio.gather(*(scene.outcome("stale") for _ in range(60)))
+    async with asyncio.timeout(5):
+        while len(scene.directory.asked) < AT_ONCE:  # noqa: ASYNC110  (a database in between holds no event)
+            await asyncio.sleep(0.01)
+    scene.directory.answers.set()
+    outcomes = await guesses
+    assert set(outcomes) == {Reason.UNKNOWN_ACCOUNT, Reason.WRONG_REPEATED}
+    assert len(scene.directory.asked) == AT_ONCE
+    assert len(scene.turns) == 0
+
+
+async def test_an_app_password_waits_for_nobodys_question(scene: Scene) -> None:
+    secret, _ = await scene.app_password()
+    scene.directory.answers.clear()
+    guesses = asyncio.gather(*(scene.outcome("stale") for _ in range(20)))
+    async with asyncio.timeout(5):
+        assert await scene.outcome(secret) is Factor.APP_PASSWORD
+    scene.directory.answers.set()
+    await guesses
 
 
 async def test_a_wrong_code_is_one_guess_however_often_and_from_wherever_it_is_sent(scene: Scene) -> None:

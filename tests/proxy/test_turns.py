@@ -1,0 +1,44 @@
+"""A few at a time, a name and a network; nobody waits for another's."""
+
+import asyncio
+
+import pytest
+
+from mailguard.net.tasks import Tasks
+from mailguard.proxy.turns import Turns
+
+ANN, BOB, HOME, AWAY = "ann@example.org", "bob@example.org", "192.0.2.7/32", "198.51.100.9/32"
+
+
+async def test_the_next_one_waits_until_a_turn_ends() -> None:
+    turns, tasks, inside = Turns(at_once=2), Tasks(), asyncio.Event()
+
+    async def third() -> None:
+        async with turns.take(ANN, HOME):
+            inside.set()
+
+    async with turns.take(ANN, HOME):
+        async with turns.take(ANN, HOME):
+            waiting = tasks.spawn(third(), name="third")
+            await asyncio.sleep(0)
+            assert not inside.is_set()
+        await waiting
+    assert len(turns) == 0
+
+
+@pytest.mark.parametrize("other", [(BOB, HOME), (ANN, AWAY)])
+async def test_nobody_waits_for_another_name_or_network(other: tuple[str, str]) -> None:
+    turns = Turns(at_once=1)
+    async with asyncio.timeout(5), turns.take(ANN, HOME), turns.take(*other):
+        assert len(turns) == 2
+
+
+async def test_whoever_gives_up_waiting_is_forgotten() -> None:
+    turns = Turns(at_once=1)
+    async with turns.take(ANN, HOME):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0), turns.take(ANN, HOME):
+                pytest.fail("it was not its turn")
+    async with asyncio.timeout(5), turns.take(ANN, HOME):
+        pass
+    assert len(turns) == 0

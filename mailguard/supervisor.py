@@ -194,13 +194,14 @@ class _Supervisor:
     def _reload(self) -> None:
         try:
             settings = config.load(self._settings.file)
+            taken_over = worker.reloaded(self._settings, settings)
         except ConfigError as error:
             log.error("reload refused, the old configuration stays", extra={"detail": str(error)})
             return
         changed = [name for name in worker.FIXED if getattr(settings, name) != getattr(self._settings, name)]
         if changed:
             log.warning("changes that need a restart are left out", extra={"tables": ", ".join(changed)})
-        self._settings = worker.reloaded(self._settings, settings)
+        self._settings = taken_over
         self._tell(signal.SIGHUP)
 
     def _tell(self, number: signal.Signals) -> None:

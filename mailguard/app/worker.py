@@ -62,7 +62,14 @@ class Door:
 
 
 def reloaded(old: Settings, new: Settings) -> Settings:
-    """The new settings as far as a running process can take them over."""
+    """The new settings as far as a running process can take them over; ConfigError where it cannot live with them."""
+    for listen in old.listen:
+        if listen.protocol not in new.backend:
+            raise ConfigError(
+                f"backend.{listen.protocol}",
+                f"is gone while clients come in at {listen.address}: put it back, or restart without that door",
+                new.file,
+            )
     return replace(new, **{name: getattr(old, name) for name in FIXED})
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mailguard import config
+from mailguard.app.worker import reloaded
 from mailguard.protocols.codes import BUSY
 from mailguard.store.sessions import SessionRow
 from tests.app.conftest import Start
@@ -351,6 +353,20 @@ async def test_a_submission_store_that_would_take_xclient_from_us_is_refused(sta
         assert (await client.line()).startswith(b"454 4.7.0 ")
         assert await running.reasons() == ["backend-unsafe"]
         client.close()
+
+
+def test_a_reload_leaves_no_door_without_a_store(tmp_path: Path) -> None:
+    def load(*protocols: str) -> config.Settings:
+        doors = "".join(f'[[listen]]\nprotocol = "{p}"\naddress = "127.0.0.1:0"\n' for p in protocols)
+        stores = "".join(f'[backend.{p}]\nhost = "store.internal"\nport = 993\n' for p in protocols)
+        file = tmp_path / "config.toml"
+        file.write_text(f'[server]\nhostname = "mail.example.org"\n{doors}{stores}')
+        return config.load(file)
+
+    both, one = load("imap", "submission"), load("imap")
+    assert reloaded(one, both).backend.keys() == {"imap", "submission"}
+    with pytest.raises(config.ConfigError, match=r"backend\.submission: is gone"):
+        reloaded(both, one)
 
 
 async def test_a_store_known_to_be_down_turns_clients_away_at_the_greeting(start: Start) -> None:

@@ -11,7 +11,7 @@ from proxyprotocol.sock import SocketInfo
 from pymap.imap import IMAPServer
 
 HOST = "127.0.0.1"
-_log = logging.getLogger("mailguard.demo")
+log = logging.getLogger("mailguard.demo")
 
 
 class Door:
@@ -36,7 +36,7 @@ class Door:
         try:
             await self._server(reader, writer, SocketInfo.get(writer, None, unique_id=uuid4().bytes))
         except Exception:  # pymap raises for every line it cannot read; on stderr it would spoil what the demo shows
-            _log.info("the demo store dropped a connection", exc_info=True)
+            log.info("the demo store dropped a connection", exc_info=True)
         finally:
             self._connected.discard(writer)
             if not self._connected:

@@ -10,7 +10,7 @@ from typing import Final
 
 from mailguard.net.tasks import Tasks
 
-logger = logging.getLogger("mailguard.net")
+log = logging.getLogger("mailguard.net")
 
 BACKLOG: Final = 512
 BREATHER: Final = 0.5  # seconds without accepting when the machine has no descriptor or buffer left
@@ -59,7 +59,8 @@ class Listener:
             except OSError as error:
                 if error.errno not in _EXHAUSTED:
                     continue  # this one peer is gone already: ECONNABORTED, and what accept(2) passes on
-                logger.warning("%s: %s; not accepting for %s s", self._name, error.strerror, BREATHER)
+                told = {"listener": self._name, "detail": error.strerror, "seconds": BREATHER}
+                log.warning("not accepting for a while", extra=told)
                 # The socket stays readable: without a pause this would spin until a session ends.
                 self._loop.remove_reader(self._sock)
                 self._again = self._loop.call_later(BREATHER, self.start)

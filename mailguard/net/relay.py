@@ -10,7 +10,7 @@ from typing import Final
 
 from mailguard.net.closing import finish, undelivered, unsent
 
-logger = logging.getLogger("mailguard.net")
+log = logging.getLogger("mailguard.net")
 
 IDLE: Final = 31 * 60.0  # seconds; IMAP clients renew IDLE within 29 minutes (RFC 2177)
 STALL: Final = 5 * 60.0  # seconds in which a peer that we have something for takes nothing of it
@@ -131,7 +131,7 @@ class Relay:
         try:
             done = self._tap is None or self._tap(data)
         except Exception:
-            logger.exception("the tap of a relay failed and was removed")
+            log.exception("the tap of a relay failed and was removed")
             done = True
         if done:
             self._tap = None

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-logger = logging.getLogger("mailguard.net")
+log = logging.getLogger("mailguard.net")
 
 T = TypeVar("T")
 
@@ -50,4 +50,4 @@ class Tasks:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("task %s crashed", task.get_name(), exc_info=error)
+            log.error("task crashed", extra={"task": task.get_name()}, exc_info=error)

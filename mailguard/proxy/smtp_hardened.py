@@ -220,7 +220,8 @@ class HardenedSMTP(SMTP):
                 return error.reply
             case _:
                 where = traceback.extract_tb(error.__traceback__)[-1]
-                log.error("submission front failed: %s at %s:%s", type(error).__name__, where.filename, where.lineno)
+                kind = type(error).__name__  # its text may quote the client
+                log.error("submission front failed", extra={"error": kind, "at": f"{where.filename}:{where.lineno}"})
                 self.last = True
                 self._because("a fault of ours")
                 return "421 4.3.0 Internal error, closing"

@@ -21,7 +21,7 @@ async def test_a_crash_is_logged_by_name(caplog: pytest.LogCaptureFixture) -> No
 
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("mailguard.net", logging.ERROR)
-    assert "imap 192.0.2.7" in record.getMessage()
+    assert record.__dict__["task"] == "imap 192.0.2.7"
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], LookupError)
 

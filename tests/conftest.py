@@ -4,24 +4,14 @@
 fixtures on asyncio's event loop and again on uvloop's.
 """
 
-import asyncio
-from collections.abc import Callable, Mapping
-
 import pytest
-import uvloop
 
 from tests.support.certs import Authority, Issued
+from tests.support.loops import ASYNCIO, BOTH, Loops
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "both_loops: runs on asyncio's event loop and on uvloop's")
-
-
-def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
-    if item.get_closest_marker("both_loops") is not None:
-        factories["uvloop"] = uvloop.new_event_loop
-    return factories
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Loops:
+    return BOTH if item.get_closest_marker("both_loops") is not None else ASYNCIO
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,10 @@
 """Both event loops, and targets that lead to scripted stores."""
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
-import uvloop
 
 from mailguard.auth.accounts import AccountName
 from mailguard.auth.attempt import MailProtocol, Origin
@@ -16,17 +14,16 @@ from mailguard.net.tls import client_context
 from mailguard.secret import Secret
 from tests.support.certs import Authority, Issued
 from tests.support.hostile_store import HostileStore, Script
+from tests.support.loops import BOTH, Loops
 
 ANN = AccountName("ann@example.org")
 PASSWORD = Secret(b"secret")
 CALLER = Caller(Origin.of("203.0.113.7", 50111), "mg-7f3a", "laptop.example")
 
 
-def pytest_asyncio_loop_factories(
-    config: pytest.Config, item: pytest.Item
-) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+def pytest_asyncio_loop_factories() -> Loops:
     """Every test of this room runs on both loops."""
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return BOTH
 
 
 Opened = AbstractContextManager[tuple[HostileStore, Target]]

@@ -18,7 +18,7 @@ from tests.e2e.traces import assert_none_told
 IMAP, SUBMISSION = MailProtocol.IMAP, MailProtocol.SUBMISSION
 GUESSES, VICTIMS = 20, 4  # below the guard's own limit for one account, so that the store hears every one
 HONEST = "127.0.5.5"
-SLACK = 1.0  # seconds that a right login may take longer on a machine that is busy
+SLACK = 1.5  # seconds that a right login may take longer on a machine that is busy
 PENALTY = 3.0  # seconds: the least that Dovecot lets an address wait after a few failures is four
 
 
@@ -42,9 +42,13 @@ async def _seconds(guard: Guard, protocol: MailProtocol, person: Person) -> floa
     return time.monotonic() - began
 
 
-@pytest.mark.parametrize("login", ["own", "master"])
-async def test_dovecot_slows_the_guesser_and_nobody_else(guard_own: Guard, guard_master: Guard, login: str) -> None:
-    guard, log = guard_own if login == "own" else guard_master, guard_own.stack.logs["own"]
+async def test_dovecot_slows_the_guesser_and_nobody_else(guard_own: Guard, guard_master: Guard) -> None:
+    """By the session's own leg, and by the listener that is asked about passwords under a master login."""
+    await asyncio.gather(*(_slows_the_guesser_alone(guard) for guard in (guard_own, guard_master)))
+
+
+async def _slows_the_guesser_alone(guard: Guard) -> None:
+    log = guard.stack.logs["own"]
     guesser, mark = guard.stack.address(), log.mark()
     victims = [guard.stack.user().name for _ in range(VICTIMS)]
     usual = await _seconds(guard, IMAP, await guard.enrolled())

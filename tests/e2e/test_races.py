@@ -113,22 +113,34 @@ def _legs(guard: Guard) -> int:
     return standing(guard.stack.imap_own_port, guard.stack.submission_port)
 
 
+FIVE = ((IMAP,) * 5, (SUBMISSION,) * 5, (IMAP, SUBMISSION, IMAP, SUBMISSION, IMAP))
+
+
 @pytest.mark.parametrize("login", ["own", "master"])
-@pytest.mark.parametrize("doors", [[IMAP] * 5, [SUBMISSION] * 5, [IMAP, SUBMISSION, IMAP, SUBMISSION, IMAP]])
 async def test_five_connections_with_one_string_from_one_address_are_all_in(
-    login: str, doors: list[MailProtocol], guard_own: Guard, guard_master: Guard
+    login: str, guard_own: Guard, guard_master: Guard
 ) -> None:
     guard = guard_own if login == "own" else guard_master
-    person = await guard.enrolled()
+    households = [await _household(guard, doors) for doors in FIVE]
+    away = [await connected(guard, doors[0], THERE) for doors in FIVE]
+    strings = [(await guard.enrolled()).login() for _ in FIVE]
+    together = [
+        program.log_in(string) for programs, string in zip(households, strings, strict=True) for program in programs
+    ]
+    answers = await asyncio.gather(*together)
+    assert all(map(granted, answers)), answers
+    for programs in households:
+        assert all([await program.alive() for program in programs])
+    answers = await asyncio.gather(*(program.log_in(string) for program, string in zip(away, strings, strict=True)))
+    assert all(map(failed, answers)), answers
+    for program in (*away, *(program for programs in households for program in programs)):
+        program.close()
+
+
+async def _household(guard: Guard, doors: Sequence[MailProtocol]) -> list[Program]:
+    """Programs behind one address, at both workers by turns."""
     programs = []
     for number, protocol in enumerate(doors):
         with only(guard, workers(guard)[number % 2]):
             programs.append(await connected(guard, protocol, HERE))
-    string = person.login()
-    answers = await asyncio.gather(*(program.log_in(string) for program in programs))
-    assert [granted(answer) for answer in answers] == [True] * 5, answers
-    assert all([await program.alive() for program in programs])
-    away = await connected(guard, doors[0], THERE)
-    assert failed(await away.log_in(string))
-    for program in (away, *programs):
-        program.close()
+    return programs

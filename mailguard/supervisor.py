@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from mailguard import config
-from mailguard.app import worker
+from mailguard.app import start, worker
 from mailguard.app.worker import Door
 from mailguard.config import ConfigError, Settings
 from mailguard.net.listener import bind
@@ -43,7 +43,7 @@ def serve(path: Path) -> int:
     doors = [Door(listen, bind(listen.address)) for listen in settings.listen]
     if settings.server.user:
         _become(settings.server.user)
-    failed = _in_child(lambda: worker.preflight(settings))
+    failed = _in_child(lambda: start.preflight(settings))
     if failed:
         return failed
     for line in settings.unacted():
@@ -150,7 +150,7 @@ class _Supervisor:
         os.close(self._lifeline[1])
         os.close(self._ready_pipe[0])
         ready, lifeline = self._ready_pipe[1], self._lifeline[0]
-        return worker.run(self._settings, self._doors, ready=ready, lifeline=lifeline)
+        return start.run(self._settings, self._doors, ready=ready, lifeline=lifeline)
 
     def _heard(self, count: int) -> None:
         was, self._ready = self._ready, self._ready + count

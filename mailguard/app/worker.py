@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,7 +23,6 @@ from mailguard.config import ConfigError, Listen, Settings, TlsMode
 from mailguard.jobs.every import every
 from mailguard.jobs.probes import LOOK_SECONDS, ProbeJob
 from mailguard.jobs.revocations import POLL_SECONDS, RevocationPoll
-from mailguard.keyring import KeysError
 from mailguard.net.listener import Listener, Lobby
 from mailguard.net.stream import accept
 from mailguard.net.tasks import Tasks
@@ -34,15 +33,12 @@ from mailguard.proxy.registry import Registry
 from mailguard.proxy.session import Session
 from mailguard.proxy.smtp_front import SubmissionPort
 from mailguard.proxy.turns import Turns
-from mailguard.store.errors import SchemaError
 from mailguard.store.store import Store
 
 if TYPE_CHECKING:
     from mailguard.net.listener import Ticket
 
 log = logging.getLogger("mailguard.worker")
-
-EXIT_REFUSED, EXIT_UNAVAILABLE = 1, 3
 
 FIXED = ("server", "listen", "store", "keys")
 """What is bound, forked and opened at the start: a reload leaves it as it is."""
@@ -71,59 +67,6 @@ def reloaded(old: Settings, new: Settings) -> Settings:
                 new.file,
             )
     return replace(new, **{name: getattr(old, name) for name in FIXED})
-
-
-def preflight(settings: Settings) -> int:
-    """Open everything once before the first worker is started, so that a mistake is said once; the exit code."""
-    return _explained(partial(_run, _open_and_close(settings)))
-
-
-def run(settings: Settings, doors: Sequence[Door], *, ready: int, lifeline: int) -> int:
-    """Serve until SIGTERM, or until the supervisor is gone; the exit code. `ready` gets one byte when all is up."""
-
-    async def main() -> int:
-        worker = await Worker.start(settings, doors)
-        os.write(ready, b".")
-        await worker.serve(lifeline)
-        return 0
-
-    return _explained(partial(_run, main()))
-
-
-def _run(main: Coroutine[None, None, int]) -> int:
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(main)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Prefer uvloop where it is installed: a tenth of the memory for an idle TLS connection."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
-def _explained(work: Callable[[], int]) -> int:
-    try:
-        return work()
-    except (ConfigError, TlsError) as error:
-        log.error("cannot start", extra={"detail": str(error)})
-        return EXIT_REFUSED
-    except (KeysError, StoreUnavailable, SchemaError) as error:
-        log.error("cannot start", extra={"detail": str(error)})
-        return EXIT_UNAVAILABLE
-
-
-async def _open_and_close(settings: Settings) -> int:
-    ring = keyring.load(settings.keys.file)
-    store = await Store.open(settings.store.url, ring, now=time.time)
-    try:
-        rules_of(settings, store.ledger, SystemClock(await store.audit.newest()), ring, Turns())
-        await store.sessions.sweep(())  # of a run that was killed
-    finally:
-        await store.close()
-    return 0
 
 
 class Worker:

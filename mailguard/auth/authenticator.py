@@ -189,12 +189,13 @@ class Login:
         if isinstance(decision, Refused):
             return await self._refuse(decision, stake)
         entry = self._entry(name, facts, proof, decision, stake)
-        outcome = await self._by.ledger.admit(entry)
-        if isinstance(outcome, Lost):
-            return await self._refuse(Refused(_LOST[outcome]), stake)
-        self._row = replace(self._row, factor=outcome.factor, credential=outcome.credential)
-        self._permit = self._permit_after(outcome, entry, proof)
-        return outcome
+        match await self._by.ledger.admit(entry):
+            case Lost() as lost:
+                return await self._refuse(Refused(_LOST[lost]), stake)
+            case admission:
+                self._row = replace(self._row, factor=admission.factor, credential=admission.credential)
+                self._permit = self._permit_after(admission, entry, proof)
+                return admission
 
     def _entry(self, name: AccountName, facts: Facts, proof: Proof, granted: Granted, stake: Stake | None) -> Entry:
         credential, device, permit = "", "", ""
@@ -240,7 +241,7 @@ class Login:
         else:
             return None
         string = self._string(outcome.name)
-        return Permit(outcome.account_id, outcome.device, string, self._origin.network, until)
+        return Permit(outcome.account_id, outcome.device, string, self._origin.network, until, outcome.revision)
 
     def _refusal(self, refused: Refused) -> AuditRow:
         event = Event.LOGIN_DEFERRED if temporary(refused.reason) else Event.LOGIN_REFUSED

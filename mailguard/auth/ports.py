@@ -188,6 +188,7 @@ class Permit:
     string: KeyedHash
     network: str
     until: float
+    revision: int  # of the login that leaves it: nothing it stands on may have been revoked since
 
 
 def temporary(reason: Reason) -> bool:

@@ -117,7 +117,9 @@ def _by_code(connection: Connection, entry: Entry, winning: Winning, account_id:
         return _by_grant(connection, entry, winning, account_id)
     credential = ""
     if winning.grant_until is not None:
-        leave = Permit(account_id, winning.device_id, winning.string, winning.network, winning.grant_until)
+        leave = Permit(
+            account_id, winning.device_id, winning.string, winning.network, winning.grant_until, entry.revision
+        )
         credential = grants.open_grant(connection, leave, now, single=False)
     return Admission(entry.name, account_id, Factor.CODE, credential, winning.device_id, entry.revision)
 

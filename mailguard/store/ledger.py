@@ -68,7 +68,7 @@ class StoreLedger:
 
         def work(connection: Connection) -> None:
             throttle.defer(connection, stake)
-            if permit is not None:
+            if permit is not None and not _fallen(connection, permit):
                 grants.open_grant(connection, permit, audit.at, single=True)
             record.append(connection, audit)
 
@@ -100,3 +100,8 @@ class StoreLedger:
             record.append(connection, audit)
 
         await self._database.write(work)
+
+
+def _fallen(connection: Connection, permit: Permit) -> bool:
+    """Its leg took a while to fail: was the account or the authenticator ended meanwhile?"""
+    return revoked_since(connection, permit.revision, account=permit.account_id, device=permit.device_id)

@@ -145,7 +145,7 @@ async def test_one_login_a_code_opens_no_grant(store: Store, keys: Keyring, ann:
 async def test_a_permit_lets_the_same_string_in_once(store: Store, keys: Keyring, ann: Account) -> None:
     device = await phone(store)
     admitted(await store.ledger.admit(by_code(keys, device, 101, grant=None)))
-    permit = Permit(ann.id, device.id, string(keys), HOME.network, NOON + 60)
+    permit = Permit(ann.id, device.id, string(keys), HOME.network, NOON + 60, 0)
     deferred = AuditRow(Event.LOGIN_DEFERRED, NOON, account=ANN, origin=HOME, reason="backend-unavailable")
     await store.ledger.defer(deferred, None, permit)
     grant = (await store.ledger.facts(ANN, [], [string(keys)], NOON)).grant
@@ -157,11 +157,29 @@ async def test_a_permit_lets_the_same_string_in_once(store: Store, keys: Keyring
     assert (await store.ledger.facts(ANN, [], [string(keys)], NOON)).grant is None
 
 
+@pytest.mark.parametrize("ending", ["authenticator removed", "suspended", "account removed"])
+async def test_no_permit_is_left_for_what_ended_while_the_leg_failed(
+    store: Store, keys: Keyring, ann: Account, database: Path, ending: str
+) -> None:
+    device = await phone(store)
+    entered = admitted(await store.ledger.admit(by_code(keys, device, 101, grant=None)))
+    match ending:
+        case "authenticator removed":
+            await store.devices.remove(ANN, device.id, actor=OPERATOR)
+        case "suspended":
+            await store.accounts.suspend(ANN, actor=OPERATOR)
+        case _:
+            await store.accounts.remove(ANN, actor=OPERATOR)
+    permit = Permit(ann.id, device.id, string(keys), HOME.network, NOON + 60, entered.revision)
+    await store.ledger.defer(refused(), None, permit)
+    assert sql(database, "SELECT * FROM grants") == []
+
+
 async def test_a_loser_of_the_step_may_use_the_permit_of_its_string(store: Store, keys: Keyring, ann: Account) -> None:
     """Two connections with one string under `grant_limit = "0"`: the winner's leg fails while the other waits."""
     device = await phone(store)
     admitted(await store.ledger.admit(by_code(keys, device, 101, grant=None)))
-    await store.ledger.defer(refused(), None, Permit(ann.id, device.id, string(keys), HOME.network, NOON + 60))
+    await store.ledger.defer(refused(), None, Permit(ann.id, device.id, string(keys), HOME.network, NOON + 60, 0))
     assert admitted(await store.ledger.admit(by_code(keys, device, 101, grant=None))).factor is Factor.GRANT
     assert await store.ledger.admit(by_code(keys, device, 101, grant=None)) is Lost.STEP_USED
 

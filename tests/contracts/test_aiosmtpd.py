@@ -208,6 +208,6 @@ async def test_streams_keep_their_transport_and_bytes_where_we_look() -> None:
     assert smtp._reader._transport is peer  # type: ignore[attr-defined]
     assert isinstance(smtp._reader._buffer, bytearray)  # type: ignore[attr-defined]
     assert callable(smtp._reader._maybe_resume_transport)  # type: ignore[attr-defined]
-    closing = getattr(asyncio.StreamWriter, "__del__", None)  # since 3.11.5 a writer that is let go closes what it holds
+    closing = getattr(asyncio.StreamWriter, "__del__", None)  # since 3.11.5, when it began to close what it holds
     assert closing is None or "is_closing()" in inspect.getsource(closing)
     await end(smtp, task)

@@ -106,7 +106,8 @@ class Registry:
 
     def apply(self, revocations: Iterable[Revocation]) -> int:
         """End every session that stands on something revoked; how many."""
-        fallen = [live for r in revocations for live in self._live.values() if not live.ended and _ended_by(live, r)]
+        new = tuple(revocations)
+        fallen = [live for live in self._live.values() if not live.ended and any(_ended_by(live, r) for r in new)]
         for live in fallen:
             live.end("revoked")
         return len(fallen)

@@ -1,0 +1,111 @@
+"""Live sessions: what ends them, and that the shared list hears of each whatever happens to the records."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mailguard import keyring
+from mailguard.auth.accounts import AccountName
+from mailguard.auth.attempt import Admission, Factor, MailProtocol, Origin
+from mailguard.auth.ports import StoreUnavailable
+from mailguard.net.relay import End, RelayEnd
+from mailguard.proxy.registry import Live, Registry
+from mailguard.store import Store
+from mailguard.store.revocations import Kind, Revocation
+
+ANN = AccountName("ann@example.org")
+ADMISSION = Admission(ANN, "account-1", Factor.CODE, "grant-1", "device-1", 7)
+NOON = 1_795_521_600.0
+
+
+class Sockets:
+    """What a session would cut."""
+
+    def __init__(self) -> None:
+        self.cuts = 0
+
+    def abort(self) -> None:
+        self.cuts += 1
+
+
+def session(registry: Registry, name: str = "s1", admission: Admission = ADMISSION) -> tuple[Live, Sockets]:
+    sockets = Sockets()
+    live = Live(name, admission, MailProtocol.IMAP, Origin.of("192.0.2.7", 4000), NOON, sockets.abort)
+    registry.register(live)
+    return live, sockets
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry(4711, lambda: NOON + 61)
+
+
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    [
+        (Kind.ACCOUNT, "account-1"),
+        (Kind.GRANT, "grant-1"),
+        (Kind.DEVICE, "device-1"),
+        (Kind.SESSION, "s1"),
+        (Kind.ALL, ""),
+    ],
+)
+def test_a_session_ends_with_what_it_stands_on_and_with_nothing_else(
+    registry: Registry, kind: Kind, target: str
+) -> None:
+    live, sockets = session(registry)
+    other = replace(ADMISSION, account_id="account-2", credential="grant-2", device="device-2")
+    bystander, spared = session(registry, "s2", other)
+    assert registry.apply([Revocation(1, NOON, kind, f"not {target}")] if target else []) == 0
+    again = [Revocation(2, NOON, kind, target), Revocation(3, NOON, kind, target)]
+    assert registry.apply(again) == (2 if kind is Kind.ALL else 1)
+    assert (live.ended, sockets.cuts) == ("revoked", 1)
+    assert (bystander.ended, spared.cuts) == (("revoked", 1) if kind is Kind.ALL else ("", 0))
+    assert registry.apply(again) == 0
+
+
+async def test_the_shared_list_hears_of_each_session(registry: Registry, tmp_path: Path) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path / 'mailguard.db'}", keyring.create(tmp_path / "keys.toml"))
+    live, _ = session(registry)
+    await registry.flush(store.sessions)
+    registry.name("s1", "Thunderbird 128")
+    registry.name("gone", "nobody")
+    await registry.flush(store.sessions)
+    (row,) = await store.sessions.list()
+    assert (row.id, row.grant, row.client, row.pid) == ("s1", "grant-1", "Thunderbird 128", 4711)
+    registry.closed(live, "client-closed", RelayEnd(End.CLIENT_CLOSED, 11, 22))
+    registry.closed(live, "twice", None)
+    await registry.flush(store.sessions)
+    assert await store.sessions.list() == ()
+    (ended,) = await store.audit.list(account=ANN)
+    assert (ended.row.reason, ended.row.client) == ("client-closed", "Thunderbird 128")
+    assert ended.row.detail == "after 61 s, 11 octets to the store, 22 to the client"
+    await store.close()
+
+
+async def test_what_could_not_be_written_waits(registry: Registry, tmp_path: Path) -> None:
+    ring = keyring.create(tmp_path / "keys.toml")
+    url = f"sqlite:///{tmp_path / 'mailguard.db'}"
+    shut = await Store.open(url, ring)
+    await shut.close()
+    first, _ = session(registry, "s1")
+    with pytest.raises(StoreUnavailable):
+        await registry.flush(shut.sessions)
+    session(registry, "s2")
+    registry.closed(first, "client-closed", None)
+    with pytest.raises(StoreUnavailable):
+        await registry.flush(shut.sessions)
+    store = await Store.open(url, ring)
+    await registry.flush(store.sessions)
+    assert [row.id for row in await store.sessions.list()] == ["s2"]
+    assert [entry.row.session for entry in await store.audit.list() if entry.row.session] == ["s1"]
+    await store.close()
+
+
+def test_the_end_of_a_drain_ends_what_is_left(registry: Registry) -> None:
+    live, sockets = session(registry)
+    registry.end_all("shutdown")
+    assert (live.ended, sockets.cuts, len(registry)) == ("shutdown", 1, 1)
+    registry.closed(live, "aborted", None)
+    assert len(registry) == 0

@@ -81,7 +81,9 @@ class Program:
         """Wait until the guard has closed; the time of day."""
         with contextlib.suppress(ConnectionError):
             await self._client.rest()
-        return time.time()
+        ended = time.time()
+        self.close()
+        return ended
 
     def close(self) -> None:
         """Leave at once."""
@@ -122,6 +124,21 @@ async def entered(guard: Guard, protocol: MailProtocol, login: Login, source: st
     answer = await program.log_in(login)
     assert granted(answer), answer
     return program
+
+
+async def answered(guard: Guard, protocol: MailProtocol, login: Login, source: str = "127.0.0.1") -> bytes:
+    """The answer to a login whose session, if it comes about, is left at once."""
+    program = await connected(guard, protocol, source)
+    answer = await program.log_in(login)
+    program.close()
+    return answer
+
+
+async def greeted(guard: Guard, protocol: MailProtocol) -> bytes:
+    """The greeting of a connection that is left at once."""
+    program = await connected(guard, protocol)
+    program.close()
+    return program.greeting
 
 
 # --- processes ---

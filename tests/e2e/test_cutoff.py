@@ -12,7 +12,7 @@ from mailguard.auth.events import Event
 from mailguard.store.sessions import SessionRow
 from tests.e2e.clients import Login
 from tests.e2e.guard import Guard
-from tests.e2e.programs import Program, connected, failed, granted, only, workers
+from tests.e2e.programs import Program, answered, connected, failed, granted, only, workers
 from tests.e2e.traces import assert_none_told
 from tests.support.worker import eventually
 
@@ -78,11 +78,10 @@ async def test_sessions_of_an_app_password_at_both_workers(guard_master: Guard, 
     command = BY_APP_PASSWORD[event].format(name=user.name, credential=rows[0].credential)
     await _ended_by(guard, command, event, user.name, programs)
     assert all([await program.alive() for program in others])
-    again = await connected(guard, MailProtocol.IMAP)
     # Only a revoked or a suspended one stays outside: `session end` says that an app password can reconnect.
-    assert granted(await again.log_in(login)) is (event is Event.SESSION_END_ASKED)
+    assert granted(await answered(guard, MailProtocol.IMAP, login)) is (event is Event.SESSION_END_ASKED)
     assert_none_told(guard, [login.password, bystander.password])
-    for program in (again, *others):
+    for program in others:
         program.close()
 
 
@@ -94,9 +93,7 @@ async def test_sessions_of_a_code_at_both_workers(guard_own: Guard, event: Event
     programs = await _everywhere(guard, string)
     rows = await _listed(guard, name, len(programs))
     await _ended_by(guard, BY_CODE[event].format(name=name, session=rows[0].id), event, name, programs)
-    again = await connected(guard, MailProtocol.IMAP)
-    assert failed(await again.log_in(string))
-    again.close()
+    assert failed(await answered(guard, MailProtocol.IMAP, string))
 
 
 async def test_the_end_of_one_session_is_the_end_of_one(guard_master: Guard) -> None:

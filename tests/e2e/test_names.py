@@ -14,7 +14,7 @@ from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.throttle import PAIR_LIMIT
 from tests.e2e.clients import Login
 from tests.e2e.guard import Guard, serving
-from tests.e2e.programs import connected, failed, granted
+from tests.e2e.programs import answered, failed, granted
 from tests.e2e.scripted import MASTER, MASTER_SECRET, Passwords, Stage, names
 from tests.e2e.stack import MASTER_USER
 from tests.e2e.traces import assert_none_told
@@ -68,20 +68,13 @@ def played(authority: Authority, localhost: Issued, tmp_path_factory: pytest.Tem
         assert_none_told(guard)
 
 
-async def _answer(guard: Guard, protocol: MailProtocol, name: str, password: str, source: str) -> bytes:
-    program = await connected(guard, protocol, source)
-    answer = await program.log_in(Login(name, password))
-    program.close()
-    return answer
-
-
 @pytest.mark.parametrize("protocol", MailProtocol)
 @pytest.mark.parametrize("canonical", SPELLINGS)
 async def test_all_spellings_open_one_mailbox(played: Played, protocol: MailProtocol, canonical: str) -> None:
     for store in played.stores:
         store.heard.clear()
     for spelling in (canonical, *SPELLINGS[canonical]):
-        assert granted(await _answer(played.guard, protocol, spelling, USERS[canonical], "127.0.0.1")), spelling
+        assert granted(await answered(played.guard, protocol, Login(spelling, USERS[canonical]))), spelling
         assert set(played.heard()) == {("", canonical), (canonical, MASTER)}
     async with played.guard.records() as records:
         assert {account.name for account in await records.accounts.list()} <= set(USERS)
@@ -93,20 +86,20 @@ async def test_all_spellings_share_one_allowance_of_guesses(played: Played, prot
     spellings = (FOREIGN, *SPELLINGS[FOREIGN])
     for number in range(PAIR_LIMIT):
         spelling = spellings[number % len(spellings)]
-        assert failed(await _answer(guard, protocol, spelling, f"store-{number:012d}", guesser))
+        assert failed(await answered(guard, protocol, Login(spelling, f"store-{number:012d}"), guesser))
     asked = len(played.passwords.asked)
     for spelling in spellings:
-        answer = await _answer(guard, protocol, spelling, USERS[FOREIGN], guesser)
+        answer = await answered(guard, protocol, Login(spelling, USERS[FOREIGN]), guesser)
         assert answer.startswith((b"NO [UNAVAILABLE]", b"454 4.7.0")), answer
     assert len(played.passwords.asked) == asked, "the store was asked for somebody who is throttled"
-    assert granted(await _answer(guard, protocol, spellings[1], USERS[FOREIGN], "127.0.0.1"))
+    assert granted(await answered(guard, protocol, Login(spellings[1], USERS[FOREIGN])))
 
 
 @pytest.mark.parametrize("protocol", MailProtocol)
 async def test_the_stores_master_is_nobody_and_the_store_is_not_asked(played: Played, protocol: MailProtocol) -> None:
     heard, asked = played.heard(), list(played.passwords.asked)
     for name in NOBODY:
-        assert failed(await _answer(played.guard, protocol, name, MASTER_SECRET, "127.0.0.1")), name
+        assert failed(await answered(played.guard, protocol, Login(name, MASTER_SECRET))), name
     assert played.heard() == heard
     assert played.passwords.asked == asked
 
@@ -118,7 +111,10 @@ async def test_a_real_stores_master_secret_opens_nothing_through_the_guard(guard
     tries = [name.replace("u1@example.org", victim) for name in (*NOBODY, "u1@example.org")]
     for protocol in MailProtocol:
         answers = await asyncio.gather(
-            *(_answer(guard, protocol, name, guard.stack.master_secret, guard.stack.address()) for name in tries)
+            *(
+                answered(guard, protocol, Login(name, guard.stack.master_secret), guard.stack.address())
+                for name in tries
+            )
         )
         assert all(map(failed, answers)), answers
     for log, mark in zip(logs, marks, strict=True):

@@ -16,7 +16,19 @@ from mailguard.store.sessions import SessionRow
 from tests.e2e.clients import Login
 from tests.e2e.daemon import listening
 from tests.e2e.guard import Guard, serving
-from tests.e2e.programs import Program, connected, entered, failed, granted, only, status, until, workers
+from tests.e2e.programs import (
+    Program,
+    answered,
+    connected,
+    entered,
+    failed,
+    granted,
+    greeted,
+    only,
+    status,
+    until,
+    workers,
+)
 from tests.e2e.restart import kill_everything, restarted
 from tests.e2e.scripted import Passwords, Stage, names
 from tests.e2e.traces import assert_none_told
@@ -45,9 +57,8 @@ async def _open_everywhere(guard: Guard) -> bool:
     for worker in workers(guard):
         for protocol in MailProtocol:
             with only(guard, worker):
-                program = await connected(guard, protocol)
-            program.close()
-            if not program.greeting.startswith((b"* OK", b"220")):
+                greeting = await greeted(guard, protocol)
+            if not greeting.startswith((b"* OK", b"220")):
                 return False
     return True
 
@@ -69,8 +80,8 @@ async def test_it_starts_before_stores_that_are_down_and_works_once_they_are_up(
     with serving(stage.stack, tmp_path, "own") as guard:
         for worker in workers(guard):
             with only(guard, worker):
-                assert (await connected(guard, IMAP)).greeting.startswith(b"* BYE ")
-                assert (await connected(guard, SUBMISSION)).greeting.startswith(b"421 4.3.2 ")
+                assert (await greeted(guard, IMAP)).startswith(b"* BYE ")
+                assert (await greeted(guard, SUBMISSION)).startswith(b"421 4.3.2 ")
         with stage.playing():
             async with asyncio.timeout(UP_AGAIN_SECONDS):
                 while not await _open_everywhere(guard):  # noqa: ASYNC110  (each look is a connection)
@@ -104,9 +115,7 @@ async def test_a_killed_worker_takes_its_own_sessions_along_and_no_client_is_ref
         await until(lambda: _dead(doomed))
         knocks = 0
         while knocks < 20 or len(workers(guard)) < 2:
-            newcomer = await connected(guard, (IMAP, SUBMISSION)[knocks % 2])
-            assert newcomer.greeting.startswith((b"* OK", b"220"))
-            newcomer.close()
+            assert (await greeted(guard, (IMAP, SUBMISSION)[knocks % 2])).startswith((b"* OK", b"220"))
             knocks += 1
         await lost.end()
         assert all([await program.alive() for program in kept])
@@ -138,21 +147,19 @@ async def test_what_was_acknowledged_outlives_a_kill_of_everything(stage: Stage,
     once = {"throttle": {"failure_delay": "0s"}, "policy": {"grant_limit": "0"}}
     with stage.playing(master=True), serving(stage.stack, tmp_path, "master", once) as guard:
         person = await guard.enrolled()
-        secret = await guard.issued(person.user)
+        secret, spent = await guard.issued(person.user), person.login()
         of_app_password = Login(person.user.name, secret)
-        program = await entered(guard, SUBMISSION, of_app_password)
+        programs = [await entered(guard, SUBMISSION, of_app_password)]
         guard.cli("app-password", "revoke", person.user.name, "--all", "--yes")
+        programs.append(await entered(guard, IMAP, spent))
         kill_everything(guard)
-        await program.end()
+        for program in programs:
+            await program.end()
         with restarted(guard) as second:
-            assert b"was revoked" in await (await connected(second, IMAP)).log_in(of_app_password)
-            spent = person.login()
-            await entered(second, IMAP, spent)
-            kill_everything(second)
-        with restarted(guard) as third:
-            assert failed(await (await connected(third, IMAP)).log_in(spent))
-            async with third.records() as records:
+            assert b"was revoked" in await answered(second, IMAP, of_app_password)
+            assert failed(await answered(second, IMAP, spent))
+            async with second.records() as records:
                 rows = [entry.row for entry in await records.audit.list(person.user.name)]
                 assert await records.sessions.list() == ()
-            assert rows[-1].reason == "code-reused"
-            assert_none_told(third, [secret])
+            assert [row.reason for row in rows[-2:]] == ["app-password-revoked", "code-reused"]
+            assert_none_told(second, [secret])

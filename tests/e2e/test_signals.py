@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 import mailguard
-from mailguard import keyring
+from mailguard import config, keyring
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.events import Event
 from tests.e2e.clients import Login
@@ -32,7 +32,7 @@ from tests.e2e.daemon import Log, free_ports, listening
 from tests.e2e.guard import KEYS, Guard, Tables, configure, serving
 from tests.e2e.programs import connected, entered, failed, granted, only, processes, status, until, workers
 from tests.e2e.restart import started
-from tests.e2e.scripted import Gate, Stage, names
+from tests.e2e.scripted import Gate, Passwords, Stage, names
 from tests.e2e.stack import Stack
 from tests.e2e.traces import assert_none_told
 from tests.support.certs import Authority, Issued
@@ -42,6 +42,23 @@ DRAIN = 2.0
 AT_ONCE: Tables = {"throttle": {"failure_delay": "0s"}, "server": {"drain": f"{DRAIN:.0f}s"}}
 
 
+@pytest.fixture(scope="module")
+def stage(authority: Authority, localhost: Issued) -> Iterator[Stage]:
+    """Open stores."""
+    stage = Stage(authority, localhost, Passwords(names(20)))
+    with stage.playing():
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def guard(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
+    """A guard with login own, and files of its own that may be changed."""
+    folder = tmp_path_factory.mktemp("reloaded")
+    with serving(_copied(stage.stack, folder), folder, "own", AT_ONCE) as guard:
+        yield guard
+        assert_none_told(guard)
+
+
 @pytest.fixture
 def gate() -> Gate:
     """The stores' passwords, at hand or held back."""
@@ -49,22 +66,16 @@ def gate() -> Gate:
 
 
 @pytest.fixture
-def stage(authority: Authority, localhost: Issued, gate: Gate) -> Iterator[Stage]:
-    """Open stores."""
-    stage = Stage(authority, localhost, gate)
-    with stage.playing():
-        yield stage
-
-
-@pytest.fixture
-def guard(stage: Stage, tmp_path: Path) -> Iterator[Guard]:
-    """A guard with login own."""
-    with serving(stage.stack, tmp_path, "own", AT_ONCE) as guard:
+def mortal(authority: Authority, localhost: Issued, gate: Gate, tmp_path: Path) -> Iterator[Guard]:
+    """A guard before stores that can be held, whose end is the test's."""
+    held = Stage(authority, localhost, gate)
+    with held.playing(), serving(held.stack, tmp_path, "own", AT_ONCE) as guard:
         yield guard
         assert_none_told(guard)
 
 
-async def test_sigterm_lets_logins_finish_and_ends_sessions_when_the_drain_is_over(guard: Guard, gate: Gate) -> None:
+async def test_sigterm_lets_logins_finish_and_ends_sessions_when_the_drain_is_over(mortal: Guard, gate: Gate) -> None:
+    guard = mortal
     people = [await guard.enrolled() for _ in range(3)]
     sessions = [await entered(guard, protocol, people[0].login()) for protocol in MailProtocol]
     waiting, late = [[await connected(guard, protocol) for protocol in MailProtocol] for _ in range(2)]
@@ -82,6 +93,7 @@ async def test_sigterm_lets_logins_finish_and_ends_sessions_when_the_drain_is_ov
     for program in late:
         answer = await program.log_in(people[0].login())
         assert answer.startswith((b"NO [UNAVAILABLE]", b"454 4.7.0")), answer
+        program.close()
     gate.open.set()
     assert [granted(await program.answer()) for program in waiting] == [True, True]
     assert all([await program.alive() for program in (*sessions, *waiting)])
@@ -124,8 +136,7 @@ async def _answers(guard: Guard, login: Login) -> list[bytes]:
 
 
 async def test_sighup_makes_a_new_policy_hold_and_a_broken_file_changes_nothing(guard: Guard) -> None:
-    user = guard.stack.user()
-    login = Login(user.name, user.password)
+    login, other = (Login(user.name, user.password) for user in (guard.stack.user(), guard.stack.user()))
     assert all(map(granted, await _answers(guard, login)))
     inside = await entered(guard, IMAP, login)
     first = guard.configuration.read_text()
@@ -142,35 +153,28 @@ async def test_sighup_makes_a_new_policy_hold_and_a_broken_file_changes_nothing(
     os.kill(doomed, signal.SIGKILL)
     await until(lambda: len(set(workers(guard)) - {doomed}) == 2)
     assert all(map(failed, await _answers(guard, login))), "a new worker went back to the old policy"
+    guard.configuration.write_text(first)
+    _reload(guard)
+    assert all(map(granted, await _answers(guard, other)))
     inside.close()
 
 
-async def test_sighup_serves_a_renewed_certificate_to_new_clients(
-    stage: Stage, tmp_path: Path, authority: Authority
-) -> None:
-    paths = {"certificate": tmp_path / "server.crt", "private_key": tmp_path / "server.key"}
-    _install(authority.issue("localhost", stem="first"), paths)
-    overrides = {**AT_ONCE, "tls": {name: str(path) for name, path in paths.items()}}
-    with serving(stage.stack, tmp_path, "own", overrides) as guard:
-        inside = [await entered(guard, protocol, (await guard.enrolled()).login()) for protocol in MailProtocol]
-        before = _served(guard)
-        renewed = authority.issue("localhost", stem="renewed")
-        paths["certificate"].write_bytes(renewed.certificate.read_bytes())  # without its key
-        mark = guard.log.mark()
-        guard.process.send_signal(signal.SIGHUP)
-        guard.log.wait_for(r'("reload refused.*server.crt(.|\n)*){2}', mark)
-        assert _served(guard) == before
-        _install(renewed, paths)
-        _reload(guard)
-        assert _served(guard) == {_fingerprint(ssl.PEM_cert_to_DER_cert(renewed.certificate.read_text()))}
-        assert all([await program.alive() for program in inside])
-        for program in inside:
-            program.close()
-
-
-def _install(issued: Issued, paths: dict[str, Path]) -> None:
-    paths["certificate"].write_bytes(issued.certificate.read_bytes())
-    paths["private_key"].write_bytes(issued.key.read_bytes())
+async def test_sighup_serves_a_renewed_certificate_to_new_clients(guard: Guard, authority: Authority) -> None:
+    tls = config.load(guard.configuration).tls
+    inside = [await entered(guard, protocol, (await guard.enrolled()).login()) for protocol in MailProtocol]
+    before = _served(guard)
+    renewed = authority.issue("localhost", stem="renewed")
+    tls.certificate.write_bytes(renewed.certificate.read_bytes())  # without its key
+    mark = guard.log.mark()
+    guard.process.send_signal(signal.SIGHUP)
+    guard.log.wait_for(r'("reload refused.*server.crt(.|\n)*){2}', mark)
+    assert _served(guard) == before
+    tls.private_key.write_bytes(renewed.key.read_bytes())
+    _reload(guard)
+    assert _served(guard) == {_fingerprint(ssl.PEM_cert_to_DER_cert(renewed.certificate.read_text()))}
+    assert all([await program.alive() for program in inside])
+    for program in inside:
+        program.close()
 
 
 def _served(guard: Guard) -> set[str]:
@@ -232,7 +236,7 @@ async def test_root_binds_a_privileged_port_and_is_somebody_else_from_there_on(s
 
 
 def _copied(stack: Stack, folder: Path) -> Stack:
-    """The same stores, known by certificates that another user may read."""
+    """The same stores, known by copies of the certificates."""
     issued = Issued(folder / "server.crt", folder / "server.key")
     sources = (stack.ca, stack.certificate.certificate, stack.certificate.key)
     for source, copy in zip(sources, (folder / "ca.crt", issued.certificate, issued.key), strict=True):

@@ -43,7 +43,7 @@ def serve(path: Path) -> int:
     doors = [Door(listen, bind(listen.address)) for listen in settings.listen]
     if settings.server.user:
         _become(settings.server.user)
-    failed = _in_child(lambda: start.preflight(settings))
+    failed = _in_child(lambda: start.preflight(settings, fresh=True))
     if failed:
         return failed
     for line in settings.unacted():
@@ -82,9 +82,12 @@ def _in_child(work: Callable[[], int]) -> int:
 
 
 def _leave(work: Callable[[], int]) -> NoReturn:
-    """The end of every child: never back into the supervisor's frames."""
+    """The whole life of a child: the supervisor's signals are not its own, nor does it go back into those frames."""
     code = 1
     try:
+        signal.set_wakeup_fd(-1)
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
         code = work()
     except BaseException:
         log.exception("worker crashed")
@@ -144,9 +147,6 @@ class _Supervisor:
         self._workers[pid] = new
 
     def _be_worker(self) -> int:
-        signal.set_wakeup_fd(-1)
-        for each in _SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
         os.close(self._lifeline[1])
         os.close(self._ready_pipe[0])
         ready, lifeline = self._ready_pipe[1], self._lifeline[0]
@@ -197,6 +197,10 @@ class _Supervisor:
             taken_over = worker.reloaded(self._settings, settings)
         except ConfigError as error:
             log.error("reload refused, the old configuration stays", extra={"detail": str(error)})
+            return
+        # In a child first: a worker that dies after the reload must be able to start from what was taken over.
+        if _in_child(lambda: start.preflight(taken_over, fresh=False)):
+            log.error("reload refused, the old configuration stays", extra={"detail": "the line before says why"})
             return
         changed = [name for name in worker.FIXED if getattr(settings, name) != getattr(self._settings, name)]
         if changed:

@@ -26,9 +26,12 @@ log = logging.getLogger("mailguard.worker")
 EXIT_REFUSED, EXIT_UNAVAILABLE = 1, 3
 
 
-def preflight(settings: Settings) -> int:
-    """Open everything once before the first worker is started, so that a mistake is said once; the exit code."""
-    return _explained(partial(_run, _open_and_close(settings)))
+def preflight(settings: Settings, *, fresh: bool) -> int:
+    """Open everything once before workers start or reload, so that a mistake is said once; the exit code.
+
+    `fresh`: no worker runs yet, so sessions that are listed are of a run that was killed.
+    """
+    return _explained(partial(_run, _open_and_close(settings, fresh=fresh)))
 
 
 def run(settings: Settings, doors: Sequence[Door], *, ready: int, lifeline: int) -> int:
@@ -61,19 +64,20 @@ def _explained(work: Callable[[], int]) -> int:
     try:
         return work()
     except (ConfigError, TlsError) as error:
-        log.error("cannot start", extra={"detail": str(error)})
+        log.error("cannot serve", extra={"detail": str(error)})
         return EXIT_REFUSED
     except (KeysError, StoreUnavailable, SchemaError) as error:
-        log.error("cannot start", extra={"detail": str(error)})
+        log.error("cannot serve", extra={"detail": str(error)})
         return EXIT_UNAVAILABLE
 
 
-async def _open_and_close(settings: Settings) -> int:
+async def _open_and_close(settings: Settings, *, fresh: bool) -> int:
     ring = keyring.load(settings.keys.file)
     store = await Store.open(settings.store.url, ring, now=time.time)
     try:
         rules_of(settings, store.ledger, SystemClock(await store.audit.newest()), ring, Turns())
-        await store.sessions.sweep(())  # of a run that was killed
+        if fresh:
+            await store.sessions.sweep(())
     finally:
         await store.close()
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from alembic.config import Config
     from sqlalchemy import Connection, Select
+
+LOCK_SECONDS = 10.0
+LOCK_PAUSE = 0.02
 
 _VERSION_TABLE = "alembic_version"
 _VERSION: Select[str] = select(column("version_num", String)).select_from(table(_VERSION_TABLE))
@@ -111,10 +115,25 @@ def _alone(path: Path) -> Iterator[None]:
             f"the folder of the records, {path.parent}: {error.strerror}; make it, or correct it"
         ) from None
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        _lock(folder, path)
         yield
     finally:
         os.close(folder)
+
+
+def _lock(folder: int, path: Path) -> None:
+    # Whoever may read the folder can hold its lock: a command that revokes must not wait for them for ever.
+    for _ in range(round(LOCK_SECONDS / LOCK_PAUSE)):
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_PAUSE)
+        else:
+            return
+    raise StoreUnavailable(
+        f"another process has held the lock of {path.parent} for {LOCK_SECONDS:.0f} s: "
+        f"find and end it (fuser -v {path.parent}), and let no other user read that folder (chmod 0700)"
+    )
 
 
 @contextmanager

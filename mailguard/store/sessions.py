@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, insert, select, true, update
+from sqlalchemy import bindparam, delete, select, true, update
+from sqlalchemy.dialects.sqlite import insert
 
 from mailguard.auth.attempt import Factor, MailProtocol, Origin
 from mailguard.auth.events import Event
@@ -44,7 +45,7 @@ class SessionRow:
 
 
 _c = sessions.c
-_OPENED = insert(sessions)
+_OPENED = insert(sessions).on_conflict_do_nothing()  # a batch may come again: its commit may have gone unheard
 _ENDED = delete(sessions).where(_c.id == bindparam("session"))
 _NAMED = update(sessions).where(_c.id == bindparam("session")).values(client=bindparam("said"))
 _CLIENT_OF_PASSWORD = (

@@ -165,6 +165,16 @@ async def test_a_first_right_password_makes_an_account(scene: Scene) -> None:
     assert await scene.last() == (Event.LOGIN_GRANTED, ANN, "")
 
 
+async def test_a_name_beyond_ascii_becomes_an_account_by_an_administrator_only(scene: Scene) -> None:
+    accented = AccountName("ánn@example.org")
+    scene.directory.passwords[accented] = PASSWORD
+    assert await scene.outcome(PASSWORD, name=accented) is Reason.UNKNOWN_ACCOUNT
+    assert await scene.store.accounts.get(accented) is None
+    await scene.store.accounts.add(accented, actor="operator:root")
+    scene.hands.at += 15 * 60  # by then the string is known as wrong no longer
+    assert await scene.outcome(PASSWORD, name=accented) is Factor.PASSWORD
+
+
 async def test_unknown_names_are_refused_after_a_question_like_any_other(scene: Scene) -> None:
     """Else the store's delay, or its trouble, would tell who has an account."""
     closed = replace(MASTER, creates=False)

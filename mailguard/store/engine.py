@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
@@ -78,7 +79,14 @@ def _prepared(engine: Engine) -> Engine:
     return engine
 
 
-def transaction(connection: Connection, work: Callable[[Connection], T]) -> T:
+@dataclass(frozen=True, slots=True)
+class Undone(Generic[T]):
+    """What a piece of work returns to have nothing of it happen, and yet say what came of it."""
+
+    result: T
+
+
+def transaction(connection: Connection, work: Callable[[Connection], T | Undone[T]]) -> T:
     """Run `work` as one writing transaction: all of it happens, or nothing."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     try:
@@ -86,6 +94,9 @@ def transaction(connection: Connection, work: Callable[[Connection], T]) -> T:
     except BaseException:
         connection.rollback()
         raise
+    if isinstance(result, Undone):
+        connection.rollback()
+        return result.result
     connection.commit()
     return result
 
@@ -99,8 +110,8 @@ class Database:
         self._writer = _Held(self._engine)
         self._reader = _Held(self._engine)
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        """One transaction. StoreUnavailable: nothing of it happened."""
+    async def write(self, work: Callable[[Connection], T | Undone[T]]) -> T:
+        """One transaction. StoreUnavailable, or `work` returned Undone: nothing of it happened."""
         return await self._run(self._writer, lambda connection: transaction(connection, work))
 
     async def read(self, work: Callable[[Connection], T]) -> T:

@@ -49,7 +49,7 @@ _USED = (
 
 
 class EntryLost(Exception):
-    """Thrown through the transaction, so that nothing of a lost entry stays."""
+    """Unwinds to the ledger, which undoes whatever the entry has done so far."""
 
     def __init__(self, why: Lost) -> None:
         super().__init__(why.value)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mailguard.auth.ports import SPENDING
 from mailguard.store import audit as record
 from mailguard.store import grants, throttle
+from mailguard.store.engine import Undone
 from mailguard.store.entry import EntryLost, admit
 from mailguard.store.facts import Reading, read
 from mailguard.store.revocations import revoked_since
@@ -49,10 +50,14 @@ class StoreLedger:
 
     async def admit(self, entry: Entry) -> Admission | Lost:
         """Commit a granted login."""
-        try:
-            return await self._database.write(lambda connection: admit(connection, self._seal, entry))
-        except EntryLost as lost:
-            return lost.why
+
+        def work(connection: Connection) -> Admission | Lost | Undone[Admission | Lost]:
+            try:
+                return admit(connection, self._seal, entry)
+            except EntryLost as lost:
+                return Undone(lost.why)
+
+        return await self._database.write(work)
 
     async def refuse(self, audit: AuditRow, stake: Stake | None) -> None:
         """Record a refusal."""

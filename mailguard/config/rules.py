@@ -98,5 +98,5 @@ class Throttle:
         "3s",
         "every refusal leaves so long after the attempt came; more than the store's own",
     )
-    unauthenticated: int = key(kinds.integer(1, 1_000_000), 4000, "connections before login, overall")
+    unauthenticated: int = key(kinds.integer(1, 1_000_000), 4000, "connections before login, in each worker process")
     unauthenticated_per_network: int = key(kinds.integer(1, 1_000_000), 200, "and per network (IPv4 address, IPv6 /64)")

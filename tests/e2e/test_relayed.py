@@ -1,4 +1,4 @@
-"""After the login nothing is touched: what IMAP clients do then, against a real Dovecot."""
+"""After the login nothing is touched and nothing is kept: what clients do then, against real Dovecot and Postfix."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import socket
 import ssl
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.clients import HOST, Door, Login, imap
+from tests.e2e.clients import HOST, Door, Login, imap, smtp
 from tests.e2e.guard import Guard
+from tests.e2e.letters import compose
+from tests.e2e.programs import status, workers
 
 
 class Compressed:
@@ -106,3 +109,18 @@ def test_nothing_after_login_reopens_the_question_who_is_there(guard_own: Guard,
         for command in (b"UNAUTHENTICATE", b"LOGIN someone else", b"AUTHENTICATE PLAIN"):
             client.send(b"x " + command + b"\r\n")
             assert client.readline().startswith((b"x BAD", b"x NO"))
+
+
+def test_fifty_megabytes_of_mail_pass_at_constant_memory(guard_own: Guard, login: Login) -> None:
+    def memory(field: str) -> int:
+        """KiB that the workers hold, or held at most."""
+        return sum(int(status(Path(f"/proc/{pid}"), field).split()[0]) for pid in workers(guard_own))
+
+    letter = compose(login.name, login.name, 38 * 1024 * 1024)
+    assert len(letter.content) > 50 * 1024 * 1024
+    with smtp(guard_own.submission(), login) as client:
+        for pid in workers(guard_own):
+            Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak counts from here
+        before = memory("VmRSS")
+        assert client.sendmail(letter.sender, [letter.recipient], letter.content) == {}
+        assert memory("VmHWM") - before < 8 * 1024

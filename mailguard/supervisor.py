@@ -71,6 +71,13 @@ def _become(user: str) -> None:
     os.initgroups(user, entry.pw_gid)
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)
+    for file in (__file__, os.__file__):  # else the first import that is still to come ends every worker
+        if not os.access(file, os.R_OK):
+            raise ConfigError(
+                "server.user",
+                f"{user!r} may not read {file}; install mailguard and its Python where that user can, "
+                "such as below /opt, or write another user",
+            )
 
 
 def _in_child(work: Callable[[], int]) -> int:

@@ -152,6 +152,7 @@ async def test_without_descriptors_it_takes_a_breath_and_goes_on(
             await asyncio.get_running_loop().sock_sendall(sock, b"at last")
 
     loop = asyncio.get_running_loop()
+    "localhost".encode("idna")  # its first use opens a file, and this test's own connection needs it
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     with bind("127.0.0.1:0") as sock, socket.socket() as client:
         client.setblocking(False)

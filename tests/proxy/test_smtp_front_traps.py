@@ -51,11 +51,11 @@ class Everything(logging.Handler):
 @pytest.fixture
 def logged() -> Iterator[Everything]:
     """All loggers at DEBUG, after a configuration that switches every existing logger on again."""
-    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, "incremental": False})
     everything = Everything()
     root = logging.getLogger()
     loggers = [root, *(logging.getLogger(name) for name in root.manager.loggerDict)]
     before = [(logger, logger.level, logger.disabled) for logger in loggers]
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, "incremental": False})
     for logger in loggers:
         logger.setLevel(logging.DEBUG)
         logger.disabled = False

@@ -46,6 +46,8 @@ class Purpose(StrEnum):
     BUCKET = "bucket"  # names and networks of the throttle
     ROW = "row"  # MAC over credential rows
     SEAL = "seal"  # AEAD over seeds
+    CLAIM = "claim"  # claim links
+    CHECK = "check"  # recognises the right key file
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ class Reason(StrEnum):
     SUSPENDED = "suspended"
     SECOND_FACTOR_REQUIRED = "second-factor-required"
     CODES_NOT_ALLOWED = "codes-not-allowed"
+    NO_PASSWORD_HERE = "no-password-here"  # a shared or service mailbox: app passwords alone
     APP_PASSWORD_OF_ANOTHER = "app-password-of-another-account"
     REVOKED_IN_FLIGHT = "revoked-in-flight"
 
@@ -96,6 +97,7 @@ class Reason(StrEnum):
 
     # Temporary: nothing was burnt, the same credential may work later.
     THROTTLED = "throttled"
+    VAULT_STALE = "vault-stale"  # the store no longer takes the password in the vault: a sign-in renews it
     BACKEND_UNAVAILABLE = "backend-unavailable"  # the mail store is down, slow or lying
     BACKEND_REFUSED = "backend-refused"  # the store refused a credential of ours: an operator's event
     BACKEND_UNSAFE = "backend-unsafe"  # the store would let a user log in afresh behind us
@@ -180,3 +182,6 @@ class Admission:
     credential: str  # id of the app password or grant; "" for a bare password
     device: str  # id of the authenticator behind a code or grant; else ""
     revision: int  # the revocation sequence its facts were read at
+    person: str = ""  # account id of the named person behind an app password of a shared mailbox
+    client_lock: bool = False  # its app password is bound to the first IMAP ID name
+    client_bound: str = ""  # that name, once it has come

@@ -52,6 +52,7 @@ class AuditRow:
     at: float  # UTC seconds
     account: str = ""  # canonical name; for a name that has none, an escaped prefix of what was typed
     actor: str = ""  # "" the client itself; "operator:NAME"; "system"
+    person: str = ""  # canonical name of the person who acts for a shared mailbox
     origin: Origin | None = None
     protocol: MailProtocol | None = None
     mechanism: str = ""
@@ -199,6 +200,7 @@ def temporary(reason: Reason) -> bool:
 _TEMPORARY = frozenset(
     {
         Reason.THROTTLED,
+        Reason.VAULT_STALE,
         Reason.BACKEND_UNAVAILABLE,
         Reason.BACKEND_REFUSED,
         Reason.BACKEND_UNSAFE,

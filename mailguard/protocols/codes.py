@@ -90,6 +90,7 @@ def _refusal(reason: Reason, say: Say) -> tuple[_Kind, str]:
             | Reason.SUSPENDED
             | Reason.SECOND_FACTOR_REQUIRED
             | Reason.CODES_NOT_ALLOWED
+            | Reason.NO_PASSWORD_HERE
             | Reason.APP_PASSWORD_OF_ANOTHER
             | Reason.REVOKED_IN_FLIGHT
         ):
@@ -103,6 +104,8 @@ def _refusal(reason: Reason, say: Say) -> tuple[_Kind, str]:
             return _Kind.FAILED, say.text("This app password is not valid for this service or network")
         case Reason.APP_PASSWORD_NEEDS_VAULT:
             return _Kind.FAILED, say.text("This mail store takes no app passwords, use your password and a code")
+        case Reason.VAULT_STALE:
+            return _Kind.LATER, say.text("Your mail password has changed, sign in once with a code")
         case Reason.THROTTLED:
             return _Kind.LATER, "Too many attempts, try again later"
         case (

@@ -73,6 +73,7 @@ class Registry:
                 grant=admission.credential if admission.factor in _BY_GRANT else "",
                 client=live.client,
                 started_at=live.started_at,
+                seen_at=live.started_at,
             )
         )
 

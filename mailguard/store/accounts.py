@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, insert, select
 
-from mailguard.auth.accounts import Account
+from mailguard.auth.accounts import Account, SuspendedBy
 from mailguard.auth.events import Event
 from mailguard.store import grants, revocations, rows
 from mailguard.store.errors import ChangeRefused
@@ -79,7 +79,7 @@ class Accounts:
 
         def work(connection: Connection) -> None:
             account = self._by.demand(connection, name)
-            self._by.rewrite(connection, replace(account, suspended=True))
+            self._by.rewrite(connection, replace(account, suspended_by=SuspendedBy.OPERATOR))
             end_everything(connection, account.id, self._by.now())
             self._by.record(connection, Event.ACCOUNT_SUSPENDED, name, actor)
 
@@ -90,7 +90,7 @@ class Accounts:
 
         def work(connection: Connection) -> None:
             account = self._by.demand(connection, name)
-            self._by.rewrite(connection, replace(account, suspended=False))
+            self._by.rewrite(connection, replace(account, suspended_by=SuspendedBy.NOBODY))
             self._by.unlock(connection, name)
             self._by.record(connection, Event.ACCOUNT_RESUMED, name, actor)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, exists, func, insert, select, update
 
 from mailguard.auth.events import Event
-from mailguard.store import revocations, rows
+from mailguard.store import macs, revocations, rows
 from mailguard.store.errors import ChangeRefused
 from mailguard.store.revocations import Kind
 from mailguard.store.schema import app_passwords
@@ -132,6 +132,8 @@ def _rows_of(connection: Connection, account: Account) -> Sequence[RowMapping]:
 def _revoke(by: Administration, connection: Connection, row: RowMapping, name: AccountName, actor: str) -> None:
     now = by.now()
     if row[_c.revoked_at] is None:
-        connection.execute(_REVOKE, {"revoked": row[_c.id], **rows.revoked_values(by.seal, row, now)})
+        connection.execute(
+            _REVOKE, {"revoked": row[_c.id], **macs.changed(by.seal, app_passwords, row, revoked_at=now)}
+        )
     revocations.revoke(connection, Kind.APP_PASSWORD, row[_c.id], now)
     by.record(connection, Event.APP_PASSWORD_REVOKED, name, actor, credential=row[_c.id], detail=row[_c.label])

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from mailguard.auth.accounts import AccountName, TotpDevice
 from mailguard.auth.events import Event
-from mailguard.store import app_passwords, grants, revocations, rows
+from mailguard.store import app_passwords, grants, macs, revocations, rows
 from mailguard.store.accounts import end_everything
 from mailguard.store.errors import ChangeRefused
 from mailguard.store.ids import new_id
@@ -33,11 +33,7 @@ _ONE = (
     .join(accounts, accounts.c.id == _c.account_id)
     .where(_c.id == bindparam("device"))
 )
-_CONFIRM = (
-    update(devices)
-    .where(_c.id == bindparam("device"), _c.confirmed_at.is_(None))
-    .values(confirmed_at=bindparam("at"), last_step=bindparam("step"))
-)
+_CHANGE = update(devices).where(_c.id == bindparam("device"))
 _REMOVE = delete(devices).where(_c.id == bindparam("device"), _c.account_id == bindparam("account"))
 _REMOVE_ALL = delete(devices).where(_c.account_id == bindparam("account"))
 _CONFIRMED = select(func.count()).where(_c.account_id == bindparam("account"), _c.confirmed_at.is_not(None))
@@ -77,12 +73,10 @@ class Devices:
 
         def work(connection: Connection) -> None:
             row = connection.execute(_ONE, {"device": device_id}).mappings().first()
-            now = self._by.now()
-            if (
-                row is None
-                or connection.execute(_CONFIRM, {"device": device_id, "at": now, "step": step}).rowcount != 1
-            ):
+            if row is None or row[_c.confirmed_at] is not None or not rows.device_of(self._by.seal, row).intact:
                 raise ChangeRefused(f"there is no authenticator {device_id} to confirm: enrol it again")
+            confirmed = macs.changed(self._by.seal, devices, row, confirmed_at=self._by.now())
+            connection.execute(_CHANGE, {"device": device_id, **confirmed, "last_step": step})
             name = AccountName(row["account_name"])
             self._by.rewrite(connection, replace(self._by.demand(connection, name), factor_required=False))
             self._by.unlock(connection, name)

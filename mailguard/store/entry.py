@@ -61,7 +61,7 @@ def admit(connection: Connection, seal: Seal, entry: Entry) -> Admission:
     account_id = entry.account_id or _account(connection, seal, entry)
     if revoked_since(connection, entry.revision, account=account_id, credential=entry.credential, device=entry.device):
         raise EntryLost(Lost.REVOKED)
-    admission = _stand(connection, entry, account_id)
+    admission = _stand(connection, seal, entry, account_id)
     throttle.refund(connection, entry.stake)
     row = entry.audit
     if admission.factor is not entry.factor:
@@ -86,12 +86,12 @@ def _account(connection: Connection, seal: Seal, entry: Entry) -> str:
     return there.id
 
 
-def _stand(connection: Connection, entry: Entry, account_id: str) -> Admission:
+def _stand(connection: Connection, seal: Seal, entry: Entry, account_id: str) -> Admission:
     """Consume or check what the login stands on."""
     now, credential = entry.audit.at, entry.credential
     match entry.factor:
         case Factor.CODE if entry.winning is not None:
-            return _by_code(connection, entry, entry.winning, account_id)
+            return _by_code(connection, seal, entry, account_id)
         case Factor.GRANT if entry.permit:
             if not grants.use_permit(connection, entry.permit, now):
                 raise EntryLost(Lost.PERMIT_USED)
@@ -110,8 +110,9 @@ def _stand(connection: Connection, entry: Entry, account_id: str) -> Admission:
     return Admission(entry.name, account_id, entry.factor, credential, entry.device, entry.revision)
 
 
-def _by_code(connection: Connection, entry: Entry, winning: Winning, account_id: str) -> Admission:
-    now = entry.audit.at
+def _by_code(connection: Connection, seal: Seal, entry: Entry, account_id: str) -> Admission:
+    now, winning = entry.audit.at, entry.winning
+    assert winning is not None
     step = {"device": winning.device_id, "account": account_id, "step": winning.step}
     if connection.execute(_CONSUME, step).rowcount != 1:
         return _by_grant(connection, entry, winning, account_id)
@@ -120,7 +121,7 @@ def _by_code(connection: Connection, entry: Entry, winning: Winning, account_id:
         leave = Permit(
             account_id, winning.device_id, winning.string, winning.network, winning.grant_until, entry.revision
         )
-        credential = grants.open_grant(connection, leave, now, single=False)
+        credential = grants.open_grant(connection, seal, leave, now, single=False)
     return Admission(entry.name, account_id, Factor.CODE, credential, winning.device_id, entry.revision)
 
 

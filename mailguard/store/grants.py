@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
+from mailguard.auth.accounts import Grant
 from mailguard.store import revocations
 from mailguard.store.ids import new_id
-from mailguard.store.rows import grant_of
+from mailguard.store.rows import grant_of, grant_values
 from mailguard.store.schema import grants
 
 if TYPE_CHECKING:
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from mailguard.auth.accounts import Grant, KeyedHash
+    from mailguard.auth.accounts import KeyedHash
     from mailguard.auth.ports import Permit
+    from mailguard.store.seal import Seal
 
 ENDED_KEPT_SECONDS = 24 * 3600.0
 
@@ -36,22 +38,20 @@ _ENDING = update(grants).where(_c.ended_at.is_(None)).values(ended_at=bindparam(
 _USE = _ENDING.where(_c.id == bindparam("grant"), _c.until > bindparam("end"))
 
 
-def open_grant(connection: Connection, leave: Permit, opened_at: float, *, single: bool) -> str:
+def open_grant(connection: Connection, seal: Seal, leave: Permit, opened_at: float, *, single: bool) -> str:
     """Keep this leave as a permit (`single`: for one session) or as a grant (for any number); its id."""
-    grant_id = new_id()
-    values = {
-        "id": grant_id,
-        "account_id": leave.account_id,
-        "device_id": leave.device_id,
-        "network": leave.network,
-        "string_key": leave.string.key_id,
-        "string": leave.string.digest,
-        "opened_at": opened_at,
-        "until": leave.until,
-        "single": single,
-    }
-    connection.execute(_OPEN, values)
-    return grant_id
+    grant = Grant(
+        id=new_id(),
+        account_id=leave.account_id,
+        device_id=leave.device_id,
+        network=leave.network,
+        opened_at=opened_at,
+        until=leave.until,
+        single=single,
+        idle_since=opened_at,
+    )
+    connection.execute(_OPEN, grant_values(seal, grant, leave.string))
+    return grant.id
 
 
 def of_string(connection: Connection, account_id: str, string: KeyedHash, now: float) -> Sequence[Grant]:

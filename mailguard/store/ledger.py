@@ -74,7 +74,7 @@ class StoreLedger:
         def work(connection: Connection) -> None:
             throttle.defer(connection, stake)
             if permit is not None and not _fallen(connection, permit):
-                grants.open_grant(connection, permit, audit.at, single=True)
+                grants.open_grant(connection, self._seal, permit, audit.at, single=True)
             record.append(connection, audit)
 
         await self._database.write(work)

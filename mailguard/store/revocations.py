@@ -33,6 +33,7 @@ class Kind(StrEnum):
     GRANT = "grant"
     SESSION = "session"
     ALL = "all"
+    KEYS = "keys"  # ends nothing: the key file has changed, read it again
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ class Revocation:
 
     def ends(self, *, session: str, account: str, credential: str, device: str) -> bool:
         """Whether it ends the session with this id, which stands on these."""
-        if self.kind is Kind.ALL:
-            return True
+        if self.kind in (Kind.ALL, Kind.KEYS):
+            return self.kind is Kind.ALL
         stands_on = {"session": session, "account": account, "credential": credential, "device": device}
         return stands_on[_STANDS_ON[self.kind]] == self.target
 

@@ -11,30 +11,23 @@ import base64
 import secrets
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from sqlalchemy import Float
-
-from mailguard.auth.accounts import Account, AccountKind, AccountName, AppPassword, Grant, KeyedHash, TotpDevice
+from mailguard.auth.accounts import Account, AccountKind, AccountName, AppPassword, Grant, SuspendedBy, TotpDevice
 from mailguard.auth.attempt import MailProtocol
 from mailguard.secret import Secret
+from mailguard.store.macs import fits, under_mac
 from mailguard.store.schema import accounts, app_passwords, devices, grants
-from mailguard.store.seal import Field, Sealed
+from mailguard.store.seal import Sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from sqlalchemy import RowMapping
 
-    from sqlalchemy import Column, RowMapping
-
-    from mailguard.store.seal import Seal
+    from mailguard.auth.accounts import KeyedHash
+    from mailguard.store.macs import Values
+    from mailguard.store.seal import Field, Seal
 
 T = TypeVar("T")
-
-Values = dict[str, Any]
-
-_NOT_UNDER_MAC = {"mac_key", "mac", "last_used_at", "last_used_from", "last_used_protocol", "last_client"}
-_ACCOUNT = [column for column in accounts.c if column.name not in _NOT_UNDER_MAC]
-_APP_PASSWORD = [column for column in app_passwords.c if column.name not in _NOT_UNDER_MAC]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +46,24 @@ def account_values(seal: Seal, account: Account) -> Values:
         "kind": account.kind.value,
         "policy_group": account.group,
         "administrator": account.administrator,
-        "suspended": account.suspended,
+        "suspended_by": account.suspended_by.value,
         "factor_required": account.factor_required,
         "created_at": account.created_at,
     }
-    return _under_mac(seal, _ACCOUNT, values)
+    return under_mac(seal, accounts, values)
 
 
 def account_of(seal: Seal, row: RowMapping) -> Checked[Account]:
     """The account of a row."""
     c = accounts.c
-    intact = _fits(seal, _ACCOUNT, row)
+    intact = fits(seal, accounts, row)
     account = Account(
         id=row[c.id],
         name=AccountName(row[c.name]),
         kind=AccountKind(row[c.kind]) if intact else AccountKind.PERSON,
         group=row[c.policy_group],
         administrator=row[c.administrator] and intact,
-        suspended=row[c.suspended] or not intact,
+        suspended_by=SuspendedBy(row[c.suspended_by]) if intact else SuspendedBy.OPERATOR,
         factor_required=row[c.factor_required] or not intact,
         created_at=row[c.created_at],
     )
@@ -91,16 +84,20 @@ def app_password_values(seal: Seal, app_password: AppPassword, digest: KeyedHash
         "revoked_at": app_password.revoked_at,
         "issued_by": app_password.issued_by,
         "seen_by_operator": app_password.seen_by_operator,
+        "person_id": app_password.person_id,
+        "public": app_password.public,
+        "client_lock": app_password.client_lock,
+        "client_bound": app_password.client_bound,
         "hash_key": digest.key_id,
         "hash": digest.digest,
     }
-    return _under_mac(seal, _APP_PASSWORD, values)
+    return under_mac(seal, app_passwords, values)
 
 
 def app_password_of(seal: Seal, row: RowMapping) -> Checked[AppPassword]:
     """The app password of a row."""
     c = app_passwords.c
-    intact = _fits(seal, _APP_PASSWORD, row)
+    intact = fits(seal, app_passwords, row)
     app_password = AppPassword(
         id=row[c.id],
         account_id=row[c.account_id],
@@ -117,20 +114,19 @@ def app_password_of(seal: Seal, row: RowMapping) -> Checked[AppPassword]:
         last_client=row[c.last_client],
         issued_by=row[c.issued_by],
         seen_by_operator=row[c.seen_by_operator],
+        person_id=row[c.person_id],
+        public=row[c.public] if intact else None,
+        client_lock=row[c.client_lock],
+        client_bound=row[c.client_bound],
     )
     return Checked(app_password, intact)
-
-
-def revoked_values(seal: Seal, row: RowMapping, at: float) -> Values:
-    """What changes when an app password is revoked: `revoked_at`, and the MAC that covers it."""
-    return _under_mac(seal, _APP_PASSWORD, {**{c.name: row[c] for c in _APP_PASSWORD}, "revoked_at": at})
 
 
 def device_values(seal: Seal, device: TotpDevice) -> Values:
     """The row of an authenticator, its seed sealed."""
     place = _place(device.id, device.account_id, device.digits, device.period, device.algorithm)
     sealed = seal.seal(place, device.seed)
-    return {
+    values = {
         "id": device.id,
         "account_id": device.account_id,
         "name": device.name,
@@ -143,6 +139,7 @@ def device_values(seal: Seal, device: TotpDevice) -> Values:
         "created_at": device.created_at,
         "confirmed_at": device.confirmed_at,
     }
+    return under_mac(seal, devices, values)
 
 
 def device_of(seal: Seal, row: RowMapping) -> Checked[TotpDevice]:
@@ -150,11 +147,12 @@ def device_of(seal: Seal, row: RowMapping) -> Checked[TotpDevice]:
     c = devices.c
     place = _place(row[c.id], row[c.account_id], row[c.digits], row[c.period], row[c.algorithm])
     seed = seal.open(place, Sealed(row[c.seal_key], row[c.sealed_seed]))
+    intact = seed is not None and fits(seal, devices, row)
     device = TotpDevice(
         id=row[c.id],
         account_id=row[c.account_id],
         name=row[c.name],
-        seed=seed or Secret(base64.b32encode(secrets.token_bytes(20))),
+        seed=seed if seed and intact else Secret(base64.b32encode(secrets.token_bytes(20))),
         digits=row[c.digits],
         period=row[c.period],
         algorithm=row[c.algorithm],
@@ -162,11 +160,31 @@ def device_of(seal: Seal, row: RowMapping) -> Checked[TotpDevice]:
         created_at=row[c.created_at],
         confirmed_at=row[c.confirmed_at],
     )
-    return Checked(device, seed is not None)
+    return Checked(device, intact)
+
+
+def grant_values(seal: Seal, grant: Grant, string: KeyedHash) -> Values:
+    """The row of a grant, under its MAC."""
+    values = {
+        "id": grant.id,
+        "account_id": grant.account_id,
+        "device_id": grant.device_id,
+        "network": grant.network,
+        "second": grant.second,
+        "string_key": string.key_id,
+        "string": string.digest,
+        "opened_at": grant.opened_at,
+        "until": grant.until,
+        "idle": grant.idle,
+        "single": grant.single,
+        "idle_since": grant.idle_since,
+        "ended_at": grant.ended_at,
+    }
+    return under_mac(seal, grants, values)
 
 
 def grant_of(row: RowMapping) -> Grant:
-    """The grant of a row."""
+    """The grant of a row. Whoever lets a login pass by it checks its MAC first."""
     c = grants.c
     return Grant(
         id=row[c.id],
@@ -175,26 +193,13 @@ def grant_of(row: RowMapping) -> Grant:
         network=row[c.network],
         opened_at=row[c.opened_at],
         until=row[c.until],
+        idle=row[c.idle],
+        second=row[c.second],
         single=row[c.single],
+        idle_since=row[c.idle_since],
+        ended_at=row[c.ended_at],
     )
 
 
 def _place(device_id: str, account_id: str, digits: int, period: int, algorithm: str) -> list[Field]:
     return [devices.name, device_id, account_id, digits, period, algorithm]
-
-
-def _under_mac(seal: Seal, columns: Sequence[Column[Any]], values: Values) -> Values:
-    mac = seal.mac(_fields(columns, [values[column.name] for column in columns]))
-    return {**values, "mac_key": mac.key_id, "mac": mac.digest}
-
-
-def _fits(seal: Seal, columns: Sequence[Column[Any]], row: RowMapping) -> bool:
-    mac_key, mac = columns[0].table.c.mac_key, columns[0].table.c.mac
-    return seal.fits(_fields(columns, [row[column] for column in columns]), KeyedHash(row[mac_key], row[mac]))
-
-
-def _fields(columns: Sequence[Column[Any]], values: Sequence[Any]) -> list[Field]:
-    """A time may be written as 5 and is read back as 5.0: both are one value to the MAC."""
-    pairs = zip(columns, values, strict=True)
-    numbers = [float(v) if isinstance(c.type, Float) and v is not None else v for c, v in pairs]
-    return [columns[0].table.name, *numbers]

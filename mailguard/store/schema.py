@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0001"  # the newest revision in migrations/versions
+HEAD = "0002"  # the newest revision in migrations/versions
 
 metadata = MetaData()
 
@@ -32,11 +32,51 @@ accounts = Table(
     Column("kind", String, nullable=False),
     Column("policy_group", String, nullable=False),
     Column("administrator", Boolean, nullable=False),
-    Column("suspended", Boolean, nullable=False),
+    Column("suspended_by", String, nullable=False),  # "" while it is open
     Column("factor_required", Boolean, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("mac_key", String, nullable=False),
     Column("mac", LargeBinary, nullable=False),
+)
+
+members = Table(
+    "members",  # the named people of a shared mailbox
+    metadata,
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("person_id", ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("added_at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+addresses = Table(
+    "addresses",  # where an account's owner is told, beside the protected mailbox
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("address", String, nullable=False),
+    Column("added_at", Float, nullable=False),
+    Column("active_at", Float, nullable=False),
+    Column("added_by", String, nullable=False),
+    Column("mac_key", String, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+
+passwords = Table(
+    "passwords",  # users' own, where mailguard itself is the identity source
+    metadata,
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("hash", String, nullable=False),  # argon2id, PHC string format
+    Column("set_at", Float, nullable=False),
+    Column("mac_key", String, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+
+rechecks = Table(
+    "rechecks",  # what the identity source last said about an account
+    metadata,
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("mark", String, nullable=False),  # of the last change of its password; "" where the source cannot tell
+    Column("checked_at", Float, nullable=False),
 )
 
 devices = Table(
@@ -53,6 +93,26 @@ devices = Table(
     Column("last_step", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("confirmed_at", Float),
+    Column("mac_key", String, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+
+one_time_codes = Table(
+    "one_time_codes",  # recovery, enrolment, bypass: accepted once, where a person signs in
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", String, nullable=False),
+    Column("salt", LargeBinary, nullable=False),  # one a set
+    Column("hash", LargeBinary, nullable=False),  # argon2id, raw
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Column("used_at", Float),
+    Column("ended_at", Float),  # replaced by a newer set, or revoked
+    Column("may_enrol", Boolean, nullable=False),
+    Column("issued_by", String, nullable=False),
+    Column("mac_key", String, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
 )
 
 app_passwords = Table(
@@ -69,6 +129,10 @@ app_passwords = Table(
     Column("revoked_at", Float),
     Column("issued_by", String, nullable=False),
     Column("seen_by_operator", Boolean, nullable=False),
+    Column("person_id", String, nullable=False),  # whose it is, of a shared mailbox; else ""
+    Column("public", LargeBinary),  # X25519: what the store password is sealed to
+    Column("client_lock", Boolean, nullable=False),
+    Column("client_bound", String, nullable=False),  # the first IMAP ID name, under a client lock
     Column("hash_key", String, nullable=False),
     Column("hash", LargeBinary, nullable=False, unique=True),
     Column("mac_key", String, nullable=False),
@@ -80,6 +144,40 @@ app_passwords = Table(
     Column("last_client", String, nullable=False, server_default=_NONE),
 )
 
+vault = Table(
+    "vault",  # store passwords, each sealed to one app password
+    metadata,
+    Column("app_password_id", ForeignKey("app_passwords.id", ondelete="CASCADE"), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("sealed_at", Float, nullable=False),
+    Column("mac_key", String, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    # Not under the MAC: when the store last refused it. Renewed at the next sign-in.
+    Column("refused_at", Float),
+)
+
+claims = Table(
+    "claims",  # links that make an app password for who opens them, once, after signing in
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("label", String, nullable=False),
+    Column("protocols", String, nullable=False),
+    Column("networks", String, nullable=False),
+    Column("life", Float),  # of the app password, from its making
+    Column("idle", Float),
+    Column("person_id", String, nullable=False),
+    Column("client_lock", Boolean, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("used_at", Float),
+    Column("issued_by", String, nullable=False),
+    Column("hash_key", String, nullable=False),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    Column("mac_key", String, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+
 grants = Table(
     "grants",
     metadata,
@@ -87,12 +185,36 @@ grants = Table(
     Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("device_id", String, nullable=False),
     Column("network", String, nullable=False),
+    Column("second", String, nullable=False),  # its network of the other IP family; "" while none has joined
     Column("string_key", String, nullable=False),
     Column("string", LargeBinary),  # erased at the grant's end
     Column("opened_at", Float, nullable=False),
     Column("until", Float, nullable=False),
+    Column("idle", Float),  # seconds without an open session after which it ends
     Column("single", Boolean, nullable=False),
+    Column("mac_key", String, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    # Not under the MAC:
+    Column("idle_since", Float, nullable=False),  # the last login by it, or the end of its last session
     Column("ended_at", Float),
+)
+
+known_networks = Table(
+    "known_networks",  # where an account was granted lately; a keyed hash of both
+    metadata,
+    Column("network", LargeBinary, primary_key=True),
+    Column("owner", LargeBinary, nullable=False),
+    Column("seen_at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+questions = Table(
+    "questions",  # what the identity source was asked, and no login came of it
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("owner", LargeBinary, nullable=False),
+    Column("at", Float, nullable=False),
+    Index("ix_questions_owner", "owner", "at"),
 )
 
 throttle_marks = Table(
@@ -131,9 +253,11 @@ sessions = Table(
     Column("factor", String, nullable=False),
     Column("credential", String, nullable=False),
     Column("device", String, nullable=False),
-    Column("grant_id", String, nullable=False),
+    Column("grant_id", String, nullable=False, index=True),
+    Column("person", String, nullable=False),  # the named person behind a session of a shared mailbox
     Column("client", String, nullable=False),
     Column("started_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),  # when anything last moved, to a few seconds
 )
 
 audit = Table(
@@ -143,6 +267,7 @@ audit = Table(
     Column("at", Float, nullable=False),
     Column("event", String, nullable=False),
     Column("account", String, nullable=False),
+    Column("person", String, nullable=False, server_default=_NONE),  # who acted for a shared mailbox
     Column("actor", String, nullable=False),
     Column("address", String, nullable=False),
     Column("port", Integer, nullable=False),
@@ -169,4 +294,28 @@ probes = Table(
     Column("at", Float),  # of the last answer, good or bad
     Column("error", String, nullable=False),
     Column("claimed_at", Float, nullable=False),
+)
+
+notices = Table(
+    "notices",  # letters that are due; kept after they were sent, so that none is sent twice
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account", String, nullable=False, index=True),  # canonical name: a letter outlives its account
+    Column("kind", String, nullable=False),
+    Column("topic", String, nullable=False, unique=True),  # what is told once: kind, account and occasion
+    Column("at", Float, nullable=False),
+    Column("facts", String, nullable=False),  # JSON: what the letter says
+    Column("recipients", String, nullable=False),  # as they stood at the occasion, between spaces
+    Column("tries", Integer, nullable=False),
+    Column("next_at", Float),  # when it is tried next; none: it was sent, or given up
+    Column("sent_at", Float),
+    Column("error", String, nullable=False),
+    Index("ix_notices_next", "next_at"),
+)
+
+key_checks = Table(
+    "key_checks",  # recognises the right key file: a keyed hash under each generation that was ever used here
+    metadata,
+    Column("key_id", String, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
 )

@@ -42,6 +42,8 @@ class SessionRow:
     grant: str
     client: str
     started_at: float
+    seen_at: float  # when anything last moved, to a few seconds
+    person: str = ""  # of a shared mailbox: the account id of the named person
 
 
 _c = sessions.c

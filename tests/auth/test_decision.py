@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailguard.auth.accounts import Account, AccountName, AppPassword, Grant, TotpDevice
+from mailguard.auth.accounts import Account, AccountName, AppPassword, Grant, SuspendedBy, TotpDevice
 from mailguard.auth.attempt import (
     Answer,
     CodeReading,
@@ -29,6 +29,7 @@ from mailguard.secret import Secret
 
 NOW = 1_000_000.0
 ANN = Account("a1", AccountName("ann@example.org"))
+SUSPENDED = replace(ANN, suspended_by=SuspendedBy.OPERATOR)
 HERE, THERE = Origin.of("192.0.2.1", 50111), Origin.of("198.51.100.7", 4000)
 DOOR = Door(MailProtocol.IMAP, LoginForm.MASTER, creates=True)
 OWN = Door(MailProtocol.IMAP, LoginForm.OWN, creates=True)
@@ -57,7 +58,7 @@ def decided(
         pytest.param(PHONE, ANN, DOOR, None, id="passes"),
         pytest.param(PHONE, None, DOOR, Reason.APP_PASSWORD_OF_ANOTHER, id="no such account"),
         pytest.param(replace(PHONE, account_id="b"), ANN, DOOR, Reason.APP_PASSWORD_OF_ANOTHER, id="another's"),
-        pytest.param(PHONE, replace(ANN, suspended=True), DOOR, Reason.SUSPENDED, id="suspended"),
+        pytest.param(PHONE, SUSPENDED, DOOR, Reason.SUSPENDED, id="suspended"),
         pytest.param(replace(PHONE, revoked_at=NOW - 1), ANN, DOOR, Reason.APP_PASSWORD_REVOKED, id="revoked"),
         pytest.param(replace(PHONE, expires_at=NOW), ANN, DOOR, Reason.APP_PASSWORD_EXPIRED, id="expired"),
         pytest.param(replace(PHONE, idle=100.0), ANN, DOOR, Reason.APP_PASSWORD_EXPIRED, id="never used"),
@@ -98,7 +99,9 @@ def test_an_idle_app_password_lapses_from_its_last_use() -> None:
             decided(Proof(grant=replace(GRANT, account_id="b"))), Reason.UNKNOWN_ACCOUNT, id="another account's"
         ),
         pytest.param(
-            decided(Proof(grant=GRANT), account=replace(ANN, suspended=True)), Reason.SUSPENDED, id="suspended"
+            decided(Proof(grant=GRANT), account=SUSPENDED),
+            Reason.SUSPENDED,
+            id="suspended",
         ),
         pytest.param(
             decided(Proof(grant=GRANT), policy=Policy(codes_in_mail_clients=False)), Reason.CODES_NOT_ALLOWED, id="off"
@@ -162,7 +165,7 @@ CODE = Proof(code=CodeReading.RIGHT, step=STEP, answer=YES)
         pytest.param(
             decided(CODE, policy=Policy(codes_in_mail_clients=False)), Reason.CODES_NOT_ALLOWED, id="codes off"
         ),
-        pytest.param(decided(CODE, account=replace(ANN, suspended=True)), Reason.SUSPENDED, id="suspended"),
+        pytest.param(decided(CODE, account=SUSPENDED), Reason.SUSPENDED, id="suspended"),
     ],
 )  # fmt: skip
 def test_a_password(decision: Decision, outcome: Granted | Reason) -> None:
@@ -176,7 +179,11 @@ def test_a_policy_belongs_to_a_group() -> None:
 
 
 accounts = st.none() | st.builds(
-    replace, st.just(ANN), suspended=st.booleans(), administrator=st.booleans(), factor_required=st.booleans()
+    replace,
+    st.just(ANN),
+    suspended_by=st.sampled_from(SuspendedBy),
+    administrator=st.booleans(),
+    factor_required=st.booleans(),
 )
 app_passwords = st.none() | st.builds(
     replace,

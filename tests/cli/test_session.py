@@ -22,6 +22,7 @@ ROW = SessionRow(
     grant="",
     client="\x1b[31mThunderbird",
     started_at=1_790_000_000.0,
+    seen_at=1_790_000_000.0,
 )
 
 

@@ -23,6 +23,7 @@ PROVEN = {
     Reason.APP_PASSWORD_EXPIRED,
     Reason.APP_PASSWORD_SCOPE,
     Reason.APP_PASSWORD_NEEDS_VAULT,
+    Reason.VAULT_STALE,
 }
 UNIFORM = set(Reason) - LATER - PROVEN
 TEXT = f"Sign-in failed. If two-step verification is on, use an app password or append your 6-digit code: {URL}"

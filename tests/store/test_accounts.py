@@ -127,7 +127,7 @@ async def test_what_changes_the_right_secret_forgets_the_wrong_ones(
     assert await store.ledger.reserve(early, NOON) is Reserved.NEW
 
 
-@pytest.mark.parametrize("column", ["suspended", "administrator", "factor_required", "policy_group", "name", "kind"])
+@pytest.mark.parametrize("column", ["suspended_by", "administrator", "factor_required", "policy_group", "name", "kind"])
 async def test_an_account_row_altered_in_the_file_reads_as_suspended(
     store: Store, ann: Account, database: Path, column: str
 ) -> None:
@@ -143,7 +143,7 @@ async def test_an_account_row_altered_in_the_file_reads_as_suspended(
 
 async def test_a_suspension_taken_out_of_the_file_does_not_count(store: Store, ann: Account, database: Path) -> None:
     await store.accounts.suspend(ANN, actor=OPERATOR)
-    sql(database, "UPDATE accounts SET suspended = 0")
+    sql(database, "UPDATE accounts SET suspended_by = ''")
     account = (await store.ledger.facts(ANN, [], [], NOON)).account
     assert account is not None
     assert account.suspended

@@ -66,7 +66,7 @@ async def test_nothing_is_left_beside_the_files_of_sqlite(store: Store, database
 async def test_an_older_schema_names_the_command_and_a_newer_one_the_remedy(
     store: Store, database: Path, keys: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrate, "HEAD", "0002")
+    monkeypatch.setattr(migrate, "HEAD", "0003")
     with pytest.raises(SchemaError, match="mailguard store upgrade"):
         await Store.open(f"sqlite:///{database}", keys, now=now)
     monkeypatch.undo()
@@ -81,8 +81,8 @@ NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 
 def upgrade():
@@ -100,11 +100,11 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
     def installed(then: str) -> None:
         scripts = tmp_path / "scripts"
         shutil.copytree(Path(migrate.__file__).with_name("migrations"), scripts, dirs_exist_ok=True)
-        (scripts / "versions" / "r0002_next.py").write_text(NEXT.format(then=then))
+        (scripts / "versions" / "r0003_next.py").write_text(NEXT.format(then=then))
         config = migrate.alembic_config()
         config.set_main_option("script_location", str(scripts))
         monkeypatch.setattr(migrate, "alembic_config", lambda: config)
-        monkeypatch.setattr(migrate, "HEAD", "0002")
+        monkeypatch.setattr(migrate, "HEAD", "0003")
 
     return installed
 
@@ -115,11 +115,11 @@ async def test_an_upgrade_keeps_every_row_and_is_recorded(
     device = await phone(store)
     await store.close()
     next_version("")
-    assert await upgrade(f"sqlite:///{database}", actor=OPERATOR, now=now) == (HEAD, "0002")
+    assert await upgrade(f"sqlite:///{database}", actor=OPERATOR, now=now) == (HEAD, "0003")
     assert sql(database, "SELECT id, group_name, language FROM accounts") == [(ann.id, "", None)]
     assert sql(database, "SELECT id FROM totp_devices") == [(device.id,)], "a rebuilt table must not cascade"
     last = sql(database, "SELECT event, actor, detail FROM audit ORDER BY seq DESC LIMIT 1")
-    assert last == [(Event.STORE_UPGRADED.value, OPERATOR, "schema 0001 -> 0002")]
+    assert last == [(Event.STORE_UPGRADED.value, OPERATOR, "schema 0002 -> 0003")]
 
 
 async def test_an_upgrade_that_fails_leaves_the_old_database(

@@ -28,6 +28,7 @@ def session(number: int = 1, account: str = ANN, **changes: object) -> SessionRo
         grant="",
         client="",
         started_at=NOON + number,
+        seen_at=NOON + number,
     )
     return replace(row, **changes)  # type: ignore[arg-type]
 

@@ -58,7 +58,9 @@ async def mixer(url: str, keys: Keyring, name: str) -> None:
         await store.ledger.refuse(refused(f"{name}{number}@example.org"), Stake(reservation, state))
         issued = await app_password(store, keys, account, f"{name} {number}")
         session = f"mg-{name}-{number}"
-        row = SessionRow(session, ANN, MailProtocol.IMAP, str(HOME.address), 1, 1, Factor.CODE, "", "", "", "", NOON)
+        row = SessionRow(
+            session, ANN, MailProtocol.IMAP, str(HOME.address), 1, 1, Factor.CODE, "", "", "", "", NOON, NOON
+        )
         await store.sessions.opened([row])
         await store.app_passwords.revoke(ANN, issued.id, actor=OPERATOR)
         await store.revocations.changed()

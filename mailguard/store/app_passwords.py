@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, exists, func, insert, select, update
 
 from mailguard.auth.events import Event
-from mailguard.store import macs, revocations, rows
+from mailguard.store import macs, revocations, rows, vault
 from mailguard.store.errors import ChangeRefused
 from mailguard.store.revocations import Kind
 from mailguard.store.schema import app_passwords
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
 
     from mailguard.auth.accounts import Account, AccountName, AppPassword, KeyedHash
+    from mailguard.secret import Secret
     from mailguard.store.administration import Administration
 
 TOLD_SECONDS = 24 * 3600.0  # no session outlives a day without a worker that follows the revocations
@@ -45,9 +46,19 @@ class AppPasswords:
         self._by = administration
 
     async def issue(
-        self, name: AccountName, app_password: AppPassword, digest: KeyedHash, *, actor: str, limit: int | None = None
+        self,
+        name: AccountName,
+        app_password: AppPassword,
+        digest: KeyedHash,
+        *,
+        actor: str,
+        limit: int | None = None,
+        store_password: Secret | None = None,
     ) -> None:
-        """Keep a new app password of `name`, whose `account_id` it carries. ChangeRefused beyond `limit` usable."""
+        """Keep a new app password of `name`, whose `account_id` it carries. ChangeRefused beyond `limit` usable.
+
+        A `store_password`, verified by the caller, is sealed to it and to the account's others.
+        """
 
         def work(connection: Connection) -> None:
             account = self._by.demand(connection, name)
@@ -65,6 +76,8 @@ class AppPasswords:
                 credential=app_password.id,
                 detail=f"{app_password.label} for {', '.join(sorted(app_password.protocols))}",
             )
+            if store_password is not None:
+                vault.reseal(connection, self._by.seal, account.id, store_password, self._by.now(), actor=actor)
 
         await self._by.database.write(work)
 
@@ -112,6 +125,7 @@ class AppPasswords:
             found = connection.execute(_RAN_OUT, times).scalars().all()
             for app_password_id in found:
                 revocations.revoke(connection, Kind.EXPIRY, app_password_id, now)
+                vault.forget(connection, app_password_id)
             return len(found)
 
         return await self._by.database.write(work)
@@ -136,4 +150,5 @@ def _revoke(by: Administration, connection: Connection, row: RowMapping, name: A
             _REVOKE, {"revoked": row[_c.id], **macs.changed(by.seal, app_passwords, row, revoked_at=now)}
         )
     revocations.revoke(connection, Kind.APP_PASSWORD, row[_c.id], now)
+    vault.forget(connection, row[_c.id])
     by.record(connection, Event.APP_PASSWORD_REVOKED, name, actor, credential=row[_c.id], detail=row[_c.label])

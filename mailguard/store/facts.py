@@ -13,7 +13,6 @@ from mailguard.store import grants, revocations, rows
 from mailguard.store.revocations import Kind
 from mailguard.store.schema import accounts, app_passwords, devices
 from mailguard.store.schema import grants as grant_table
-from mailguard.store.schema import revocations as revocation_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,11 +41,7 @@ _NAMED = (
     .order_by(devices.c.created_at, devices.c.id, grant_table.c.single, grant_table.c.opened_at)
 )
 # An older copy of a row, put back with a MAC that fits, does not unsay its revocation.
-_TOLD = (
-    select(revocation_table.c.seq)
-    .where(revocation_table.c.kind == Kind.APP_PASSWORD.value, revocation_table.c.target == app_passwords.c.id)
-    .exists()
-)
+_TOLD = revocations.told(Kind.APP_PASSWORD, app_passwords.c.id)
 _APP_PASSWORD = (
     select(app_passwords, accounts.c.name.label("owner"), _TOLD.label("told"))
     .join(accounts, accounts.c.id == app_passwords.c.account_id)

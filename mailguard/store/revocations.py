@@ -15,7 +15,7 @@ from sqlalchemy import and_, bindparam, delete, exists, func, insert, or_, selec
 from mailguard.store.schema import revocations
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection, Exists
 
     from mailguard.store.engine import Database
 
@@ -77,6 +77,12 @@ _SINCE = select(
         ),
     )
 )
+
+
+def told(kind: Kind, target: ColumnElement[str]) -> Exists:
+    """Was this ending ever written of that target? Of app passwords the list forgets none."""
+    return exists().where(_c.kind == kind.value, _c.target == target)
+
 
 newest = select(func.coalesce(func.max(_c.seq), 0)).scalar_subquery()
 """The sequence number as of the statement it stands in."""

@@ -13,11 +13,20 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from mailguard.auth.accounts import Account, AccountKind, AccountName, AppPassword, Grant, SuspendedBy, TotpDevice
+from mailguard.auth.accounts import (
+    Account,
+    AccountKind,
+    AccountName,
+    AppPassword,
+    Grant,
+    SuspendedBy,
+    TotpDevice,
+    VaultEntry,
+)
 from mailguard.auth.attempt import MailProtocol
 from mailguard.secret import Secret
 from mailguard.store.macs import fits, under_mac
-from mailguard.store.schema import accounts, app_passwords, devices, grants
+from mailguard.store.schema import accounts, app_passwords, devices, grants, vault
 from mailguard.store.seal import Sealed
 
 if TYPE_CHECKING:
@@ -199,6 +208,13 @@ def grant_of(row: RowMapping) -> Grant:
         idle_since=row[c.idle_since],
         ended_at=row[c.ended_at],
     )
+
+
+def vault_entry_of(seal: Seal, row: RowMapping) -> Checked[VaultEntry]:
+    """The vault entry of a row."""
+    c = vault.c
+    entry = VaultEntry(row[c.app_password_id], row[c.sealed], row[c.sealed_at], row[c.refused_at])
+    return Checked(entry, fits(seal, vault, row))
 
 
 def _place(device_id: str, account_id: str, digits: int, period: int, algorithm: str) -> list[Field]:

@@ -26,6 +26,7 @@ from mailguard.store.schema import accounts, app_passwords
 from mailguard.store.schema import devices as device_table
 from mailguard.store.seal import Seal
 from mailguard.store.sessions import Sessions
+from mailguard.store.vault import Vault
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -52,6 +53,7 @@ class Store:
         self.accounts = Accounts(administration)
         self.devices = Devices(administration)
         self.app_passwords = AppPasswords(administration)
+        self.vault = Vault(administration)
         self.sessions = Sessions(administration)
         self.ledger = StoreLedger(self._database, seal)
         self.revocations = Revocations(self._database)

@@ -131,6 +131,7 @@ class CodeReading(Enum):
     NONE = "none"  # the account has no authenticator
     MISSING = "missing"  # it has, and the string does not end in that many digits
     WRONG = "wrong"
+    AMBIGUOUS = "ambiguous"  # wrong, and it could be split in two ways, for authenticators of six and eight digits
     RIGHT = "right"
 
 

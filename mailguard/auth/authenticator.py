@@ -176,10 +176,11 @@ class Login:
             step = totp.step_of(device, split[1], self._row.at, window) if split is not None else None
             if split is not None and step is not None:
                 return CodeReading.RIGHT, Step(device, step), split[0]
-        split = self._offered.split(facts.devices[0].digits)
-        if split is None:
+        lengths = sorted({device.digits for device in facts.devices})
+        splits = [split for digits in lengths if (split := self._offered.split(digits)) is not None]
+        if not splits:
             return CodeReading.MISSING, None, self._offered.string
-        return CodeReading.WRONG, None, split[0]
+        return CodeReading.WRONG if len(splits) == 1 else CodeReading.AMBIGUOUS, None, splits[0][0]
 
     async def _conclude(
         self, name: AccountName, facts: Facts, proof: Proof, stake: Stake | None

@@ -101,6 +101,9 @@ def _by_grant(
 
 def _by_password(account: Account | None, proof: Proof, door: Door, policy: Policy) -> Decision:
     if proof.answer is None or proof.answer.verdict is Verdict.NO:
+        if proof.code is CodeReading.AMBIGUOUS:
+            # Split the other way its password may be right. Called wrong it would be looked at again, at a later step.
+            return Refused(Reason.CODE_WRONG, "or the password: the authenticators' codes differ in length")
         return Refused(Reason.UNKNOWN_ACCOUNT if account is None else Reason.WRONG_PASSWORD)
     if proof.answer.verdict is Verdict.UNAVAILABLE:
         return Refused(proof.answer.reason, proof.answer.detail)
@@ -116,7 +119,7 @@ def _by_password(account: Account | None, proof: Proof, door: Door, policy: Poli
         return Refused(Reason.SECOND_FACTOR_REQUIRED) if policy.demands_factor(account) else Granted(Factor.PASSWORD)
     if proof.code is CodeReading.MISSING:
         return Refused(Reason.CODE_MISSING)
-    if proof.code is CodeReading.WRONG or proof.step is None:
+    if proof.code is not CodeReading.RIGHT or proof.step is None:
         return Refused(Reason.CODE_WRONG)
     if not policy.codes_in_mail_clients:
         return Refused(Reason.CODES_NOT_ALLOWED)

@@ -19,6 +19,7 @@ class Event(StrEnum):
     ACCOUNT_REMOVED = "account-removed"
     TOTP_ENROLLED = "totp-enrolled"
     TOTP_CONFIRMED = "totp-confirmed"
+    TOTP_RENAMED = "totp-renamed"
     TOTP_REMOVED = "totp-removed"
     TOTP_RESYNCED = "totp-resynced"  # its counter was ahead of the clock
     FACTORS_RESET = "factors-reset"

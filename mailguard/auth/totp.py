@@ -1,6 +1,7 @@
 """Codes of an authenticator app: code → time step, or None (RFC 6238, by pyotp)."""
 
 import hashlib
+import hmac
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ import pyotp
 from mailguard.auth.accounts import AccountName, TotpDevice
 from mailguard.secret import Secret
 
-_ALGORITHMS: dict[str, Callable[..., Any]] = {
+ALGORITHMS: dict[str, Callable[..., Any]] = {
     "SHA1": hashlib.sha1,
     "SHA256": hashlib.sha256,
     "SHA512": hashlib.sha512,
@@ -57,6 +58,17 @@ def new_seed() -> Secret:
     return Secret(pyotp.random_base32(32).encode())
 
 
+def alike(one: TotpDevice, other: TotpDevice) -> bool:
+    """Do both show the same codes, or one the end of the other's? One code would then count twice.
+
+    Asked of the HMAC rather than of the seed: seeds that differ by zeros at their end are one key to it.
+    """
+    if one.algorithm != other.algorithm:
+        return False
+    first, second = (hmac.digest(_totp(each).byte_secret(), b"", each.algorithm) for each in (one, other))
+    return hmac.compare_digest(first, second)
+
+
 def provisioning_uri(device: TotpDevice, account: AccountName, issuer: str) -> str:
     """The `otpauth:` link that an authenticator app scans. It holds the seed: show it once, log it never."""
     return _totp(device).provisioning_uri(name=account, issuer_name=issuer)
@@ -66,6 +78,6 @@ def _totp(device: TotpDevice) -> pyotp.TOTP:
     return pyotp.TOTP(
         device.seed.reveal().decode(),
         digits=device.digits,
-        digest=_ALGORITHMS[device.algorithm],
+        digest=ALGORITHMS[device.algorithm],
         interval=device.period,
     )

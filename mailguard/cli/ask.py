@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mailguard.cli.refusal import Refusal
+from mailguard.secret import Secret
+
+_LONGEST = 4096  # octets of a line
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 
@@ -18,6 +22,20 @@ def secret_line(prompt: str) -> str:
     if not line.strip():
         raise Refusal(f"nothing was given; type the {prompt.lower()} or send it to standard input")
     return line.strip()
+
+
+def secret_file(file: str, prompt: str) -> Secret:
+    """The first line of a file; `-`: a line as of secret_line()."""
+    if file == "-":
+        return Secret(secret_line(prompt).encode())
+    try:
+        with Path(file).open("rb") as opened:
+            line = opened.readline(_LONGEST).strip()
+    except OSError as error:
+        raise Refusal(f"{file} cannot be read ({error.strerror})") from None
+    if not line:
+        raise Refusal(f"{file} is empty; write the {prompt.lower()} into its first line")
+    return Secret(line)
 
 
 def consent(question: str, *, given: bool) -> None:

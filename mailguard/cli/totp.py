@@ -8,14 +8,14 @@ from typing import Annotated
 import segno
 import typer
 
-from mailguard.auth import totp
+from mailguard.auth import otpauth, totp
 from mailguard.auth.accounts import TotpDevice
-from mailguard.cli.ask import Yes, consent, secret_line
+from mailguard.cli.ask import Yes, consent, secret_file, secret_line
 from mailguard.cli.output import AsJson, Row, json_object, listing, note, say, when
 from mailguard.cli.records import Address, Records, with_records
 from mailguard.cli.refusal import Refusal
 
-app = typer.Typer(no_args_is_help=True, help="Authenticators: apps that show a code of six digits.")
+app = typer.Typer(no_args_is_help=True, help="Authenticators: apps that show a code of six or eight digits.")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The authenticator, as `totp list` names it.")]
 
@@ -25,9 +25,20 @@ def enrol(
     ctx: typer.Context,
     address: Address,
     label: Annotated[str, typer.Option(help="What to call it.", metavar="NAME")] = "authenticator",
+    uri_file: Annotated[
+        str,
+        typer.Option(
+            help="Keep an authenticator that exists already: a file that holds its otpauth link; - for a prompt or "
+            "standard input.",
+            metavar="FILE",
+        ),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make an authenticator and show its QR code, once. It counts for nothing before `totp confirm`."""
+    if uri_file:
+        _import(ctx, address, label, uri_file, as_json=as_json)
+        return
 
     async def work(records: Records) -> tuple[TotpDevice, str]:
         name = records.name(address)
@@ -41,6 +52,31 @@ def enrol(
     segno.make(uri, error="m").terminal(out=sys.stdout, compact=True)
     say(f"\n{uri}\n\nauthenticator {device.id}")
     note(f"scan it now, it is not shown again; then: mailguard totp confirm {address}")
+
+
+def _import(ctx: typer.Context, address: str, label: str, file: str, *, as_json: bool) -> None:
+    try:
+        found = otpauth.read(secret_file(file, "Link"))
+    except otpauth.LinkRefused as refused:
+        raise Refusal(f"this link {refused}") from None
+
+    async def work(records: Records) -> TotpDevice:
+        return await records.store.devices.enrol(
+            records.name(address),
+            label,
+            found.seed,
+            actor=records.actor,
+            digits=found.digits,
+            period=otpauth.PERIOD,
+            algorithm=found.algorithm,
+        )
+
+    device = with_records(ctx, work)
+    if as_json:
+        json_object({"id": device.id})
+        return
+    say(f"authenticator {device.id}")
+    note(f"next, with a code that it shows: mailguard totp confirm {address}")
 
 
 @app.command("confirm")
@@ -93,6 +129,40 @@ def list_(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None
     listing(with_records(ctx, read), as_json=as_json, empty=empty)
 
 
+@app.command("rename")
+def rename(
+    ctx: typer.Context,
+    address: Address,
+    device_id: Id,
+    label: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
+) -> None:
+    """Call an authenticator something else."""
+
+    async def work(records: Records) -> None:
+        await records.store.devices.rename(records.name(address), device_id, label, actor=records.actor)
+
+    with_records(ctx, work)
+    say(f"authenticator {device_id} is called {label}")
+
+
+@app.command("resync")
+def resync(ctx: typer.Context, address: Address) -> None:
+    """Set back counters that are ahead of the clock, where this machine's clock once was wrong."""
+
+    async def work(records: Records) -> tuple[TotpDevice, ...]:
+        name = records.name(address)
+        found = await records.store.devices.resync(name, actor=records.actor)
+        if not found:
+            raise Refusal(
+                f"no authenticator of {name} is ahead of this machine's clock ({when(records.now)}): see that the "
+                f"phone shows the same time, or enrol it anew: mailguard totp enrol {name}"
+            )
+        return found
+
+    for device in with_records(ctx, work):
+        say(f"set back authenticator {device.id}; its next code counts again")
+
+
 @app.command("remove")
 def remove(ctx: typer.Context, address: Address, device_id: Id, yes: Yes = False) -> None:
     """Remove one authenticator; sessions opened with it end."""
@@ -131,6 +201,7 @@ def _row(device: TotpDevice) -> Row:
         "label": device.name,
         "confirmed": when(device.confirmed_at),
         "digits": device.digits,
+        "algorithm": device.algorithm,
         "created": when(device.created_at),
         "last_used": when(device.last_step * device.period) if device.last_step else None,
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
+from mailguard.auth import totp
 from mailguard.auth.accounts import AccountName, TotpDevice
 from mailguard.auth.events import Event
 from mailguard.store import app_passwords, grants, macs, revocations, rows
@@ -18,12 +19,16 @@ from mailguard.store.schema import accounts, devices
 from mailguard.store.schema import grants as grant_table
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, RowMapping
 
     from mailguard.secret import Secret
     from mailguard.store.administration import Administration
 
 UNCONFIRMED_KEPT_SECONDS = 24 * 3600.0
+MOST = 10  # of an account, unconfirmed ones too: with each, one more code in a million fits a guess
+LONGEST_NAME = 64  # characters
 
 _c = devices.c
 _ENROL = insert(devices)
@@ -34,6 +39,11 @@ _ONE = (
     .where(_c.id == bindparam("device"))
 )
 _CHANGE = update(devices).where(_c.id == bindparam("device"))
+_SET_BACK = (
+    update(devices)
+    .where(_c.id == bindparam("device"), _c.last_step == bindparam("ahead"))
+    .values(last_step=bindparam("back"))
+)
 _REMOVE = delete(devices).where(_c.id == bindparam("device"), _c.account_id == bindparam("account"))
 _REMOVE_ALL = delete(devices).where(_c.account_id == bindparam("account"))
 _CONFIRMED = select(func.count()).where(_c.account_id == bindparam("account"), _c.confirmed_at.is_not(None))
@@ -56,17 +66,28 @@ class Devices:
         period: int = 30,
         algorithm: str = "SHA1",
     ) -> TotpDevice:
-        """Keep a new seed (base32), sealed. It counts for nothing until confirm()."""
+        """Keep a new seed (base32), sealed. It counts for nothing until confirm(). ChangeRefused where the account has
+        this very seed already, or as many as it may have."""
+        _demand_name(label)
 
         def work(connection: Connection) -> TotpDevice:
             account = self._by.demand(connection, name)
             now = self._by.now()
             device = TotpDevice(new_id(), account.id, label, seed, digits, period, algorithm, created_at=now)
+            self._demand_room(connection, name, device)
             connection.execute(_ENROL, rows.device_values(self._by.seal, device))
             self._by.record(connection, Event.TOTP_ENROLLED, name, actor, credential=device.id, detail=label)
             return device
 
         return await self._by.database.write(work)
+
+    def _demand_room(self, connection: Connection, name: AccountName, new: TotpDevice) -> None:
+        there = [rows.device_of(self._by.seal, row).value for row in _rows_of(connection, new.account_id)]
+        if len(there) >= MOST:
+            raise ChangeRefused(f"{name} has {MOST} authenticators, the most there can be: remove one first")
+        same = next((device for device in there if totp.alike(device, new)), None)
+        if same is not None:
+            raise ChangeRefused(f"this is authenticator {same.id} of {name} already: each code of it would count twice")
 
     async def confirm(self, device_id: str, step: int, *, actor: str) -> None:
         """A first code fitted: the authenticator counts from now on, and that code's step is consumed."""
@@ -93,7 +114,7 @@ class Devices:
             return None
         checked = rows.device_of(self._by.seal, found)
         if not checked.intact:
-            raise ChangeRefused(f"the row of authenticator {device_id} was altered: remove it and enrol a new one")
+            raise _altered(device_id)
         return checked.value
 
     async def list(self, name: AccountName) -> tuple[TotpDevice, ...]:
@@ -101,10 +122,47 @@ class Devices:
 
         def work(connection: Connection) -> tuple[TotpDevice, ...]:
             account = self._by.demand(connection, name)
-            found = connection.execute(_OF_ACCOUNT, {"account": account.id}).mappings()
-            return tuple(rows.device_of(self._by.seal, row).value for row in found)
+            return tuple(rows.device_of(self._by.seal, row).value for row in _rows_of(connection, account.id))
 
         return await self._by.database.read(work)
+
+    async def rename(self, name: AccountName, device_id: str, label: str, *, actor: str) -> None:
+        """Call it something else."""
+        _demand_name(label)
+
+        def work(connection: Connection) -> None:
+            account = self._by.demand(connection, name)
+            row = next((row for row in _rows_of(connection, account.id) if row[_c.id] == device_id), None)
+            if row is None:
+                raise _no_such(name, device_id)
+            if not rows.device_of(self._by.seal, row).intact:
+                raise _altered(device_id)
+            connection.execute(_CHANGE, {"device": device_id, **macs.changed(self._by.seal, devices, row, name=label)})
+            self._by.record(connection, Event.TOTP_RENAMED, name, actor, credential=device_id, detail=label)
+
+        await self._by.database.write(work)
+
+    async def resync(self, name: AccountName, *, actor: str) -> tuple[TotpDevice, ...]:
+        """Set back the counters that are ahead of the clock, which once was ahead itself: until it came round again,
+        every code would count as used. The authenticators that were set back, as they were; their current code counts
+        as used."""
+
+        def work(connection: Connection) -> tuple[TotpDevice, ...]:
+            account = self._by.demand(connection, name)
+            found = (rows.device_of(self._by.seal, row).value for row in _rows_of(connection, account.id))
+            return tuple(device for device in found if self._set_back(connection, name, device, actor))
+
+        return await self._by.database.write(work)
+
+    def _set_back(self, connection: Connection, name: AccountName, device: TotpDevice, actor: str) -> bool:
+        current = int(self._by.now()) // device.period
+        if device.last_step <= current + 1:  # `code_window = "both"` takes the next step's code
+            return False
+        connection.execute(_SET_BACK, {"device": device.id, "ahead": device.last_step, "back": current})
+        seconds = (device.last_step - current) * device.period
+        detail = f"its counter was {seconds} s ahead of the clock"
+        self._by.record(connection, Event.TOTP_RESYNCED, name, actor, credential=device.id, detail=detail)
+        return True
 
     async def remove(self, name: AccountName, device_id: str, *, actor: str) -> None:
         """Remove one authenticator: grants and sessions opened with it end."""
@@ -112,7 +170,7 @@ class Devices:
         def work(connection: Connection) -> None:
             account = self._by.demand(connection, name)
             if connection.execute(_REMOVE, {"device": device_id, "account": account.id}).rowcount != 1:
-                raise ChangeRefused(f"{name} has no authenticator {device_id}: see `mailguard totp list {name}`")
+                raise _no_such(name, device_id)
             now = self._by.now()
             grants.end(connection, grant_table.c.device_id == device_id, now)
             revocations.revoke(connection, Kind.DEVICE, device_id, now)
@@ -140,6 +198,23 @@ class Devices:
                 app_passwords.revoke_all_of(self._by, connection, account, actor)
 
         await self._by.database.write(work)
+
+
+def _rows_of(connection: Connection, account_id: str) -> Sequence[RowMapping]:
+    return connection.execute(_OF_ACCOUNT, {"account": account_id}).mappings().all()
+
+
+def _demand_name(label: str) -> None:
+    if not label.strip() or not label.isprintable() or len(label) > LONGEST_NAME:
+        raise ChangeRefused(f"an authenticator's name has 1 to {LONGEST_NAME} printable characters: write another")
+
+
+def _no_such(name: AccountName, device_id: str) -> ChangeRefused:
+    return ChangeRefused(f"{name} has no authenticator {device_id}: see `mailguard totp list {name}`")
+
+
+def _altered(device_id: str) -> ChangeRefused:
+    return ChangeRefused(f"the row of authenticator {device_id} was altered: remove it and enrol a new one")
 
 
 def has_factor(connection: Connection, account_id: str) -> bool:

@@ -209,6 +209,43 @@ async def test_an_authenticator_of_eight_digits_counts_its_own(scene: Scene) -> 
     assert granted.device == long.id
 
 
+async def long_and_short(scene: Scene, first: int) -> pyotp.TOTP:
+    """An authenticator of six digits and one of eight; `first` is the older one's. The one of eight."""
+    seed = Secret(b"GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
+    if first == 6:
+        await scene.enrol()
+    else:
+        await scene.store.accounts.add(ANN, actor="operator:root")
+    long = await scene.store.devices.enrol(ANN, "token", seed, actor="operator:root", digits=8)
+    await scene.store.devices.confirm(long.id, 1, actor="operator:root")
+    if first == 8:
+        await scene.enrol()
+    return pyotp.TOTP(seed.reveal().decode(), digits=8)
+
+
+@pytest.mark.parametrize("first", [6, 8])
+async def test_the_string_of_eight_digits_opens_a_grant(scene: Scene, first: int) -> None:
+    token = await long_and_short(scene, first)
+    string = PASSWORD + token.at(int(scene.hands.at))
+    assert await scene.outcome(string) is Factor.CODE
+    assert await scene.outcome(string, door=OWN) is Factor.GRANT
+    assert await scene.outcome(string, origin=AWAY) is Reason.REPLAY
+    assert await scene.outcome(PASSWORD + scene.code()) is Factor.CODE
+    assert {password for _, password in scene.directory.asked} == {PASSWORD.encode()}
+
+
+@pytest.mark.parametrize("first", [6, 8])
+@pytest.mark.parametrize("digits", [6, 8])
+async def test_a_wrong_code_of_either_length_is_never_looked_at_again(scene: Scene, first: int, digits: int) -> None:
+    """Else the same string, a quarter of an hour later, would be a fresh guess that counts for nothing."""
+    token = await long_and_short(scene, first)
+    later = int(scene.hands.at) + 3600
+    string = PASSWORD + (token.at(later) if digits == 8 else scene.code(120))
+    assert await scene.outcome(string) is Reason.CODE_WRONG
+    scene.hands.at += 3600
+    assert await scene.outcome(string) is Reason.WRONG_REPEATED
+
+
 async def test_the_winning_string_opens_further_connections_for_a_minute(scene: Scene) -> None:
     await scene.enrol()
     string = PASSWORD + scene.code()

@@ -156,6 +156,9 @@ CODE = Proof(code=CodeReading.RIGHT, step=STEP, answer=YES)
             decided(Proof(code=CodeReading.MISSING, answer=YES)), Reason.CODE_MISSING, id="factor, bare password"
         ),
         pytest.param(decided(Proof(code=CodeReading.WRONG, answer=YES)), Reason.CODE_WRONG, id="wrong code"),
+        pytest.param(decided(Proof(code=CodeReading.WRONG, answer=NO)), Reason.WRONG_PASSWORD, id="both wrong"),
+        pytest.param(decided(Proof(code=CodeReading.AMBIGUOUS, answer=YES)), Reason.CODE_WRONG, id="six or eight"),
+        pytest.param(decided(Proof(code=CodeReading.AMBIGUOUS, answer=NO)), Reason.CODE_WRONG, id="which password"),
         pytest.param(
             decided(Proof(code=CodeReading.RIGHT, step=STEP, answer=NO)), Reason.WRONG_PASSWORD, id="code, no password"
         ),

@@ -1,6 +1,7 @@
 import base64
 from urllib.parse import parse_qs, urlsplit
 
+import pyotp
 import pytest
 
 from mailguard.auth import totp
@@ -74,3 +75,20 @@ def test_the_link_says_everything_an_app_needs() -> None:
     assert query["secret"] == ["GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"]
     assert query["issuer"] == ["Example Mail"]
     assert (query["digits"], query["algorithm"]) == (["8"], ["SHA256"])
+
+
+@pytest.mark.parametrize(
+    ("other", "alike"),
+    [
+        (device(), True),
+        (device(digits=6), True),  # the end of the same code
+        (device(base64.b32encode(b"12345678901234567890" + bytes(5))), True),  # HMAC pads a key with zeros
+        (device(base64.b32encode(b"12345678901234567891")), False),
+        (device(algorithm="SHA256"), False),
+    ],
+)
+def test_authenticators_of_one_seed_are_alike(other: TotpDevice, alike: bool) -> None:
+    assert totp.alike(device(), other) is alike
+    if alike:
+        code = pyotp.TOTP(device().seed.reveal().decode(), digits=8).at(59)
+        assert totp.step_of(other, code[-other.digits :], 59.0, Window.NONE) == 1

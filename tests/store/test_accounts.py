@@ -15,7 +15,7 @@ from tests.store.words import (
     HOME,
     NOON,
     OPERATOR,
-    SEED,
+    OTHER_SEED,
     admitted,
     app_password,
     bare,
@@ -111,7 +111,7 @@ async def test_what_changes_the_right_secret_forgets_the_wrong_ones(
 ) -> None:
     """Else the right one, tried a minute too early, is refused unasked for a quarter of an hour."""
     device = await phone(store)
-    fresh = await store.devices.enrol(ANN, "tablet", SEED, actor=OPERATOR)
+    fresh = await store.devices.enrol(ANN, "tablet", OTHER_SEED, actor=OPERATOR)
     early = stakes(owner=owner_key(keys, ANN))
     await store.ledger.refuse(refused(), Stake(early, await store.ledger.reserve(early, NOON)))
     assert await store.ledger.reserve(early, NOON) is Reserved.REPEATED

@@ -2,17 +2,20 @@ from pathlib import Path
 
 import pytest
 
+from mailguard.auth import totp
 from mailguard.auth.accounts import Account
 from mailguard.auth.events import Event
 from mailguard.auth.ports import Lost
 from mailguard.keyring import Keyring
 from mailguard.store import ChangeRefused, Store
+from mailguard.store.devices import MOST
 from mailguard.store.revocations import Kind
 from tests.store.words import (
     ANN,
     BOB,
     NOON,
     OPERATOR,
+    OTHER_SEED,
     SEED,
     StoppedClock,
     admitted,
@@ -46,7 +49,7 @@ async def test_an_authenticator_is_confirmed_once(store: Store, ann: Account) ->
 
 
 async def test_removing_ends_what_was_opened_with_it(store: Store, keys: Keyring, ann: Account) -> None:
-    device, other = await phone(store), await phone(store)
+    device, other = await phone(store), await phone(store, seed=OTHER_SEED)
     entry = by_code(keys, device, 101)
     admitted(await store.ledger.admit(entry))
     await store.devices.remove(ANN, device.id, actor=OPERATOR)
@@ -123,9 +126,58 @@ async def test_a_seed_opens_in_its_own_row_only(
 async def test_the_seed_of_an_unconfirmed_authenticator_is_forgotten_after_a_day(
     store: Store, ann: Account, clock: StoppedClock
 ) -> None:
-    forgotten = await store.devices.enrol(ANN, "old", SEED, actor=OPERATOR)
+    forgotten = await store.devices.enrol(ANN, "old", OTHER_SEED, actor=OPERATOR)
     kept = await phone(store)
     clock.at += 24 * 3600.0 + 1
     await store.purge()
     assert await store.devices.get(forgotten.id) is None
     assert [d.id for d in await store.devices.list(ANN)] == [kept.id]
+
+
+async def test_one_seed_is_no_two_authenticators_of_an_account(store: Store, ann: Account) -> None:
+    """Else one code would count twice."""
+    device = await phone(store)
+    with pytest.raises(ChangeRefused, match=f"this is authenticator {device.id}"):
+        await store.devices.enrol(ANN, "again", SEED, actor=OPERATOR, digits=8)
+    await store.devices.enrol(ANN, "other codes", SEED, actor=OPERATOR, algorithm="SHA256")
+    await store.accounts.add(BOB, actor=OPERATOR)
+    await store.devices.enrol(BOB, "phone", SEED, actor=OPERATOR)
+    assert len(await store.devices.list(ANN)) == 2
+
+
+async def test_an_account_has_ten_authenticators_at_most(store: Store, ann: Account) -> None:
+    for number in range(MOST):
+        await store.devices.enrol(ANN, f"phone {number}", totp.new_seed(), actor=OPERATOR)
+    with pytest.raises(ChangeRefused, match="remove one first"):
+        await store.devices.enrol(ANN, "one more", totp.new_seed(), actor=OPERATOR)
+
+
+async def test_an_authenticator_is_called_something_else(store: Store, ann: Account, database: Path) -> None:
+    device = await phone(store)
+    await store.devices.rename(ANN, device.id, "Ann's phone", actor=OPERATOR)
+    (found,) = (await store.ledger.facts(ANN, [], [], NOON)).devices
+    assert (found.name, found.seed) == ("Ann's phone", SEED)
+    assert [r.row.event for r in await store.audit.list()][-1] is Event.TOTP_RENAMED
+    for refused in ("", " ", "a\nb", "x" * 65):
+        with pytest.raises(ChangeRefused, match="printable"):
+            await store.devices.rename(ANN, device.id, refused, actor=OPERATOR)
+    await store.accounts.add(BOB, actor=OPERATOR)
+    with pytest.raises(ChangeRefused, match="mailguard totp list"):
+        await store.devices.rename(BOB, device.id, "mine", actor=OPERATOR)
+    sql(database, "UPDATE totp_devices SET account_id = (SELECT id FROM accounts WHERE name = 'bob@example.org')")
+    with pytest.raises(ChangeRefused, match="altered"):
+        await store.devices.rename(BOB, device.id, "mine", actor=OPERATOR)
+
+
+async def test_a_counter_ahead_of_the_clock_is_set_back(store: Store, keys: Keyring, ann: Account) -> None:
+    """The clock was a day ahead for a while; the code that it took then would shut out every code of the day."""
+    current = int(NOON) // 30
+    ahead, well = await phone(store, step=current + 2880), await phone(store, step=current + 1, seed=OTHER_SEED)
+    assert await store.ledger.admit(by_code(keys, ahead, current + 1)) is Lost.STEP_USED
+    assert [device.id for device in await store.devices.resync(ANN, actor=OPERATOR)] == [ahead.id]
+    assert {d.id: d.last_step for d in await store.devices.list(ANN)} == {ahead.id: current, well.id: current + 1}
+    assert await store.ledger.admit(by_code(keys, ahead, current)) is Lost.STEP_USED
+    admitted(await store.ledger.admit(by_code(keys, ahead, current + 1)))
+    assert await store.devices.resync(ANN, actor=OPERATOR) == ()
+    (told,) = [r.row for r in await store.audit.list() if r.row.event is Event.TOTP_RESYNCED]
+    assert (told.credential, told.detail) == (ahead.id, "its counter was 86400 s ahead of the clock")

@@ -18,6 +18,7 @@ from tests.store.words import (
     HOME,
     NOON,
     OPERATOR,
+    OTHER_SEED,
     StoppedClock,
     admitted,
     app_password,
@@ -57,7 +58,7 @@ async def test_the_revision_is_that_of_the_last_revocation(store: Store, ann: Ac
 async def test_devices_are_each_read_once_however_many_grants_there_are(
     store: Store, keys: Keyring, ann: Account
 ) -> None:
-    one, two = await phone(store), await phone(store)
+    one, two = await phone(store), await phone(store, seed=OTHER_SEED)
     for step, text in ((101, "a"), (102, "b")):
         admitted(await store.ledger.admit(by_code(keys, one, step, text=text)))
     facts = await store.ledger.facts(ANN, [], [string(keys, "a"), string(keys, "b")], NOON)
@@ -237,7 +238,7 @@ async def test_a_login_caught_in_flight_loses(
 
 async def test_a_login_is_not_caught_by_what_ended_for_others(store: Store, keys: Keyring, ann: Account) -> None:
     await store.accounts.add(BOB, actor=OPERATOR)
-    device, old = await phone(store), await phone(store)
+    device, old = await phone(store), await phone(store, seed=OTHER_SEED)
     issued = await app_password(store, keys, ann)
     revision = (await store.ledger.facts(ANN, [], [], NOON)).revision
     await store.accounts.suspend(BOB, actor=OPERATOR)

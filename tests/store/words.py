@@ -20,6 +20,7 @@ ANN = AccountName("ann@example.org")
 BOB = AccountName("bob@example.org")
 OPERATOR = "operator:root"
 SEED = Secret(b"JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+OTHER_SEED = Secret(b"GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
 HOME = Origin.of("192.0.2.7", 40001)
 ELSEWHERE = Origin.of("198.51.100.9", 40002)
 NOON = 1_795_521_600.0
@@ -39,9 +40,9 @@ def digest(keys: Keyring, purpose: Purpose, text: str) -> KeyedHash:
     return KeyedHash(keys.newest.id, keys.digest(purpose, text.encode()))
 
 
-async def phone(store: Store, name: AccountName = ANN, *, step: int = 100) -> TotpDevice:
+async def phone(store: Store, name: AccountName = ANN, *, step: int = 100, seed: Secret = SEED) -> TotpDevice:
     """A confirmed authenticator whose steps up to `step` are consumed."""
-    device = await store.devices.enrol(name, "phone", SEED, actor=OPERATOR)
+    device = await store.devices.enrol(name, "phone", seed, actor=OPERATOR)
     await store.devices.confirm(device.id, step, actor=OPERATOR)
     return device
 

@@ -221,6 +221,7 @@ class Login:
             stake=stake,
             winning=None if granted.step is None else self._winning(name, facts, granted.step),
             permit=permit,
+            first_use=proof.app_password is not None and proof.app_password.last_used_at is None,
         )
 
     def _winning(self, name: AccountName, facts: Facts, step: Step) -> Winning:

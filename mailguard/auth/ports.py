@@ -137,6 +137,7 @@ class Entry:
     stake: Stake | None = None  # refunded
     winning: Winning | None = None
     permit: str = ""  # id of a single-session permit that this login uses up
+    first_use: bool = False  # its app password had never been used when the facts were read
 
 
 @unique

@@ -111,8 +111,8 @@ class Accounts:
         def work(connection: Connection) -> None:
             account = self._by.demand(connection, name)
             end_everything(connection, account.id, self._by.now())
-            connection.execute(_REMOVE, {"gone": account.id})
             self._by.record(connection, Event.ACCOUNT_REMOVED, name, actor, detail=f"account {account.id}")
+            connection.execute(_REMOVE, {"gone": account.id})  # last: its second addresses are told of it
 
         await self._by.database.write(work)
 

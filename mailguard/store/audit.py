@@ -16,6 +16,7 @@ from sqlalchemy import bindparam, exists, func, insert, select, update
 from mailguard.auth.attempt import Factor, MailProtocol, Origin
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
+from mailguard.store.outbox import tell_of
 from mailguard.store.schema import accounts, audit
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ _NEWEST = select(_c.last_at).order_by(_c.seq.desc()).limit(1)
 
 
 def append(connection: Connection, row: AuditRow) -> None:
-    """Add a row within the caller's transaction."""
+    """Add a row within the caller's transaction, and what its owner is to be told of it."""
+    tell_of(connection, row)
     values = _values(row)
     rate = RATES.get(row.event)
     if rate is not None:

@@ -46,6 +46,12 @@ _USED = (
     )
     .values(last_used_at=bindparam("at"), last_used_from=bindparam("where"), last_used_protocol=bindparam("protocol"))
 )
+# Asked only where the facts saw it unused. Of several connections that a new device opens at once, one is its first.
+_FIRST_USE = (
+    update(app_passwords)
+    .where(app_passwords.c.id == bindparam("credential"), app_passwords.c.last_used_at.is_(None))
+    .values(last_used_at=bindparam("at"))
+)
 
 
 class EntryLost(Exception):
@@ -101,6 +107,8 @@ def _stand(connection: Connection, seal: Seal, entry: Entry, account_id: str) ->
         case Factor.APP_PASSWORD:
             where = str(entry.audit.origin.address) if entry.audit.origin else ""
             used = {"credential": credential, "at": now, "where": where, "protocol": entry.audit.protocol or ""}
+            if entry.first_use and connection.execute(_FIRST_USE, {"credential": credential, "at": now}).rowcount == 1:
+                audit.append(connection, replace(entry.audit, event=Event.APP_PASSWORD_FIRST_USED))
             if connection.execute(_USED, used).rowcount != 1:
                 raise EntryLost(Lost.REVOKED)
         case _:

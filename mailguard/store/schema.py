@@ -302,10 +302,11 @@ notices = Table(
     Column("id", String, primary_key=True),
     Column("account", String, nullable=False, index=True),  # canonical name: a letter outlives its account
     Column("kind", String, nullable=False),
-    Column("topic", String, nullable=False, unique=True),  # what is told once: kind, account and occasion
+    Column("subject", String, nullable=False),  # what is not told of again for a while, or ever
     Column("at", Float, nullable=False),
     Column("facts", String, nullable=False),  # JSON: what the letter says
     Column("recipients", String, nullable=False),  # as they stood at the occasion, between spaces
+    Column("letter", String, nullable=False),  # that it goes out in: the id of that one's first notice; "" untried
     Column("tries", Integer, nullable=False),
     Column("next_at", Float),  # when it is tried next; none: it was sent, or given up
     Column("sent_at", Float),

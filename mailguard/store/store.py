@@ -14,6 +14,7 @@ from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.store import audit, copy, devices, grants, migrate, revocations, throttle
 from mailguard.store.accounts import Accounts
+from mailguard.store.addresses import Addresses
 from mailguard.store.administration import Administration
 from mailguard.store.app_passwords import AppPasswords
 from mailguard.store.audit import AuditLog
@@ -51,6 +52,7 @@ class Store:
         self._database = Database(path)
         administration = Administration(self._database, seal, now)
         self.accounts = Accounts(administration)
+        self.addresses = Addresses(administration)
         self.devices = Devices(administration)
         self.app_passwords = AppPasswords(administration)
         self.vault = Vault(administration)

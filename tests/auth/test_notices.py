@@ -1,0 +1,65 @@
+"""Which events their owner is written to about."""
+
+import math
+
+import pytest
+
+from mailguard.auth.attempt import Origin, Reason
+from mailguard.auth.events import Event
+from mailguard.auth.notices import WEEK, NoticeKind, Occasion, occasion
+from mailguard.auth.ports import AuditRow
+
+SILENT = {
+    Event.LOGIN_GRANTED,
+    Event.LOGIN_DEFERRED,
+    Event.SESSION_ENDED,
+    Event.SESSION_END_ASKED,
+    Event.SIGN_IN_GRANTED,
+    Event.SIGN_IN_REFUSED,
+    Event.SIGN_IN_DEFERRED,
+    Event.ACCOUNT_ADDED,
+    Event.ACCOUNT_CHANGED,
+    Event.ACCOUNT_RESUMED,
+    Event.ACCOUNT_UNLOCKED,
+    Event.TOTP_ENROLLED,  # counts for nothing before it is confirmed
+    Event.TOTP_RESYNCED,
+    Event.TOTP_RENAMED,
+    Event.CLAIM_USED,  # its app password is told of
+    Event.CLIENT_BOUND,
+    Event.CLIENT_UNNAMED,
+    Event.VAULT_SEALED,
+    Event.GRANT_REVOKED,
+    Event.MEMBER_ADDED,
+    Event.MEMBER_REMOVED,
+    Event.PASSWORD_CHANGED,  # by its owner, at the identity source
+    Event.NOTICE_SENT,
+    Event.NOTICE_FAILED,
+    Event.KEYS_ROTATED,
+    Event.KEY_RETIRED,
+    Event.ROW_ALTERED,
+    Event.STORE_CREATED,
+    Event.STORE_UPGRADED,
+    Event.STORE_BACKED_UP,
+}
+
+
+@pytest.mark.parametrize("event", Event)
+def test_every_event_is_told_of_or_kept_silent_on_purpose(event: Event) -> None:
+    row = AuditRow(event, 0.0, account="ann@example.org", reason=Reason.REPLAY)
+    assert (occasion(row) is None) == (event in SILENT)
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.REPLAY])
+def test_no_other_refused_login_is_a_letter(reason: Reason) -> None:
+    assert occasion(AuditRow(Event.LOGIN_REFUSED, 0.0, account="ann@example.org", reason=reason)) is None
+
+
+def test_a_replay_is_told_once_a_grant_and_network() -> None:
+    row = AuditRow(Event.LOGIN_REFUSED, 0.0, origin=Origin.of("2001:db8::7", 1), credential="g", reason=Reason.REPLAY)
+    assert occasion(row) == Occasion(NoticeKind.REPLAY, "g 2001:db8::/64", math.inf)
+
+
+def test_what_repeats_by_itself_is_told_once_a_week() -> None:
+    refused = AuditRow(Event.CLIENT_REFUSED, 0.0, credential="a")
+    assert occasion(refused) == Occasion(NoticeKind.CLIENT_REFUSED, "a", WEEK)
+    assert occasion(AuditRow(Event.VAULT_REFUSED, 0.0, credential="a")) == Occasion(NoticeKind.VAULT_REFUSED, "", WEEK)

@@ -45,6 +45,7 @@ FIXED = ("server", "listen", "store", "keys")
 
 FLUSH_SECONDS = 0.2
 EXPIRY_SECONDS = 0.5
+USE_SECONDS = 10.0
 PURGE_SECONDS = 600.0
 FIRST_PROBE_SECONDS = 6.0
 
@@ -121,6 +122,7 @@ class Worker:
         self._repeat(POLL_SECONDS, poll.look, "revocations")
         self._repeat(FLUSH_SECONDS, partial(registry.flush, store.sessions), "session list")
         self._repeat(EXPIRY_SECONDS, store.app_passwords.expire, "expiry")
+        self._repeat(USE_SECONDS, store.app_passwords.keep_open, "use")
         self._repeat(PURGE_SECONDS, store.purge, "purge")
         probes = [self._probe_job(protocol) for protocol in self.house.mirrors]
         await asyncio.gather(*(self._first_look(probe) for probe in probes))

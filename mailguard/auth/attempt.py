@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mailguard.auth.accounts import AccountName, AppPassword, Grant, TotpDevice
+    from mailguard.auth.accounts import Account, AccountName, AppPassword, Grant, TotpDevice
     from mailguard.secret import Secret
 
 
@@ -48,6 +48,17 @@ class Origin:
         """The network that is treated as one client: the /32 of IPv4, the /64 of IPv6."""
         prefix = 32 if self.address.version == 4 else 64
         return str(ip_network((self.address, prefix), strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What a client calls itself (RFC 2971). It may lie: this is shown, and trips a client lock, no more."""
+
+    name: str = ""
+    version: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}".strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +159,7 @@ class Proof:
     """What held when it was checked. Holds no secret."""
 
     app_password: AppPassword | None = None
+    holder: Account | None = None  # whose that app password is, of a shared mailbox
     grant: Grant | None = None
     code: CodeReading = CodeReading.NONE
     step: Step | None = None  # with CodeReading.RIGHT
@@ -184,5 +196,6 @@ class Admission:
     device: str  # id of the authenticator behind a code or grant; else ""
     revision: int  # the revocation sequence its facts were read at
     person: str = ""  # account id of the named person behind an app password of a shared mailbox
+    person_name: str = ""  # that person's canonical name
     client_lock: bool = False  # its app password is bound to the first IMAP ID name
     client_bound: str = ""  # that name, once it has come

@@ -120,8 +120,10 @@ class Login:
             self._row.at,
         )
         if facts.app_password is not None:
-            self._row = replace(self._row, credential=facts.app_password.id)
-            return await self._conclude(name, facts, Proof(app_password=facts.app_password), None)
+            person = facts.holder.name if facts.holder is not None else ""
+            self._row = replace(self._row, credential=facts.app_password.id, person=person)
+            proof = Proof(app_password=facts.app_password, holder=facts.holder)
+            return await self._conclude(name, facts, proof, None)
         if self._offered.may_hold_code and not by.clock.trusted():
             # Asked of the string alone, so that the answer tells nothing about the account.
             return await self._refuse(Refused(Reason.CLOCK_UNTRUSTED), None)
@@ -218,6 +220,8 @@ class Login:
             device=device,
             revision=facts.revision,
             audit=replace(self._row, event=Event.LOGIN_GRANTED, factor=granted.factor, credential=credential or device),
+            app_password=proof.app_password,
+            person=proof.holder.id if proof.holder is not None else "",
             stake=stake,
             winning=None if granted.step is None else self._winning(name, facts, granted.step),
             permit=permit,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mailguard.auth.accounts import AccountKind
 from mailguard.auth.attempt import (
     Answer,
     CodeReading,
@@ -43,19 +44,21 @@ def decide(
     Order matters: nothing about the account turns the outcome before a right proof.
     """
     if proof.app_password is not None:
-        return _by_app_password(account, proof.app_password, door, origin, now)
+        return _by_app_password(account, proof.app_password, proof.holder, door, origin, now=now)
     if proof.grant is not None:
         return _by_grant(account, proof.grant, proof.answer, door, origin, policy=policy)
     return _by_password(account, proof, door, policy)
 
 
 def _by_app_password(
-    account: Account | None, credential: AppPassword, door: Door, origin: Origin, now: float
+    account: Account | None, credential: AppPassword, holder: Account | None, door: Door, origin: Origin, *, now: float
 ) -> Decision:
     if account is None or credential.account_id != account.id:
         return Refused(Reason.APP_PASSWORD_OF_ANOTHER)
     if account.suspended:
         return Refused(Reason.SUSPENDED)
+    if account.kind is AccountKind.SHARED and (holder is None or holder.suspended):
+        return Refused(Reason.SUSPENDED, "the person who holds this app password is")
     if credential.revoked_at is not None:
         return Refused(Reason.APP_PASSWORD_REVOKED)
     if lapsed(credential, now):
@@ -115,6 +118,8 @@ def _by_password(account: Account | None, proof: Proof, door: Door, policy: Poli
         return Granted(Factor.PASSWORD)
     if account.suspended:
         return Refused(Reason.SUSPENDED)
+    if account.kind is not AccountKind.PERSON:
+        return Refused(Reason.NO_PASSWORD_HERE)
     if proof.code is CodeReading.NONE:
         return Refused(Reason.SECOND_FACTOR_REQUIRED) if policy.demands_factor(account) else Granted(Factor.PASSWORD)
     if proof.code is CodeReading.MISSING:

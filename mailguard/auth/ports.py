@@ -70,7 +70,8 @@ class Facts:
 
     account: Account | None
     devices: tuple[TotpDevice, ...]  # confirmed ones; seeds opened
-    app_password: AppPassword | None  # the row with the offered hash, whoever's it is; its MAC has been checked
+    app_password: AppPassword | None  # the row with the offered hash, whoever's; as revoked where its MAC does not fit
+    holder: Account | None  # the named person whose that app password is, of a shared mailbox
     grant: Grant | None  # a live grant of the account with the offered hash, from any network
     revision: int  # the revocation sequence at or before this read
 
@@ -134,6 +135,8 @@ class Entry:
     device: str
     revision: int
     audit: AuditRow  # event LOGIN_GRANTED
+    app_password: AppPassword | None = None  # with Factor.APP_PASSWORD
+    person: str = ""  # account id of the named person whose it is; the audit row has the name
     stake: Stake | None = None  # refunded
     winning: Winning | None = None
     permit: str = ""  # id of a single-session permit that this login uses up

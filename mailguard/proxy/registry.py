@@ -71,6 +71,7 @@ class Registry:
                 credential=admission.credential,
                 device=admission.device,
                 grant=admission.credential if admission.factor in _BY_GRANT else "",
+                person=admission.person_name,
                 client=live.client,
                 started_at=live.started_at,
                 seen_at=live.started_at,
@@ -94,6 +95,7 @@ class Registry:
             event=Event.SESSION_ENDED,
             at=self._now(),
             account=live.admission.name,
+            person=live.admission.person_name,
             origin=live.origin,
             protocol=live.protocol,
             factor=live.admission.factor,
@@ -141,5 +143,9 @@ class Registry:
 def _ended_by(live: Live, revocation: Revocation) -> bool:
     admission = live.admission
     return revocation.ends(
-        session=live.id, account=admission.account_id, credential=admission.credential, device=admission.device
+        session=live.id,
+        account=admission.account_id,
+        credential=admission.credential,
+        device=admission.device,
+        person=admission.person,
     )

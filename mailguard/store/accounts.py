@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, insert, select
 
-from mailguard.auth.accounts import Account, SuspendedBy
+from mailguard.auth.accounts import Account, AccountKind, SuspendedBy
 from mailguard.auth.events import Event
 from mailguard.store import grants, revocations, rows
+from mailguard.store.app_passwords import revoke_held
 from mailguard.store.errors import ChangeRefused
 from mailguard.store.ids import new_id
 from mailguard.store.revocations import Kind
@@ -33,13 +34,22 @@ class Accounts:
     def __init__(self, administration: Administration) -> None:
         self._by = administration
 
-    async def add(self, name: AccountName, *, actor: str, group: str = "", administrator: bool = False) -> Account:
-        """A new account; ChangeRefused where there is one of that name."""
+    async def add(
+        self,
+        name: AccountName,
+        *,
+        actor: str,
+        group: str = "",
+        administrator: bool = False,
+        kind: AccountKind = AccountKind.PERSON,
+    ) -> Account:
+        """A new account, of one kind for ever; ChangeRefused where there is one of that name."""
 
         def work(connection: Connection) -> Account:
             if self._by.find(connection, name) is not None:
                 raise ChangeRefused(f"there is an account {name} already: see `mailguard account show {name}`")
-            account = Account(new_id(), name, group=group, administrator=administrator, created_at=self._by.now())
+            account = Account(new_id(), name, kind, group, administrator=administrator, created_at=self._by.now())
+            _demand_sense(account)
             connection.execute(_ADD, rows.account_values(self._by.seal, account))
             self._by.record(connection, Event.ACCOUNT_ADDED, name, actor, detail=_standing(account))
             return account
@@ -67,6 +77,7 @@ class Accounts:
                 group=old.group if group is None else group,
                 administrator=old.administrator if administrator is None else administrator,
             )
+            _demand_sense(new)
             self._by.rewrite(connection, new)
             detail = f"{_standing(old)} -> {_standing(new)}"
             self._by.record(connection, Event.ACCOUNT_CHANGED, name, actor, detail=detail)
@@ -75,7 +86,8 @@ class Accounts:
         return await self._by.database.write(work)
 
     async def suspend(self, name: AccountName, *, actor: str) -> None:
-        """Nobody gets in by this account, whatever they hold; all its sessions and grants end."""
+        """Nobody gets in by this account, whatever they hold; all its sessions and grants end. A person's app passwords
+        at shared mailboxes are refused as well, and their sessions there end."""
 
         def work(connection: Connection) -> None:
             account = self._by.demand(connection, name)
@@ -106,11 +118,13 @@ class Accounts:
         await self._by.database.write(work)
 
     async def remove(self, name: AccountName, *, actor: str) -> None:
-        """Delete the account with its credentials; all its sessions end. The record keeps its rows."""
+        """Delete the account with its credentials; all its sessions end. The record keeps its rows. What a person holds
+        at shared mailboxes is revoked."""
 
         def work(connection: Connection) -> None:
             account = self._by.demand(connection, name)
             end_everything(connection, account.id, self._by.now())
+            revoke_held(self._by, connection, account, actor)
             self._by.record(connection, Event.ACCOUNT_REMOVED, name, actor, detail=f"account {account.id}")
             connection.execute(_REMOVE, {"gone": account.id})  # last: its second addresses are told of it
 
@@ -118,10 +132,16 @@ class Accounts:
 
 
 def end_everything(connection: Connection, account_id: str, now: float) -> None:
-    """End an account's grants and all its sessions."""
+    """End an account's grants and all its sessions, those at shared mailboxes too."""
     grants.end(connection, grant_table.c.account_id == account_id, now)
     revocations.revoke(connection, Kind.ACCOUNT, account_id, now)
 
 
+def _demand_sense(account: Account) -> None:
+    if account.administrator and account.kind is not AccountKind.PERSON:
+        raise ChangeRefused(f"{account.name} is a {account.kind} account: only a person can be an administrator")
+
+
 def _standing(account: Account) -> str:
-    return f"group={account.group or '-'} administrator={'yes' if account.administrator else 'no'}"
+    standing = f"group={account.group or '-'} administrator={'yes' if account.administrator else 'no'}"
+    return standing if account.kind is AccountKind.PERSON else f"kind={account.kind} {standing}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, select, update
 
+from mailguard.auth.accounts import AccountKind
 from mailguard.auth.ports import AuditRow
 from mailguard.auth.throttle import owner_key
 from mailguard.store import audit, rows, throttle
@@ -47,6 +48,15 @@ class Administration:
             raise ChangeRefused(f"there is no account {name}: see `mailguard account list`")
         return account
 
+    def demand_person(self, connection: Connection, name: AccountName) -> Account:
+        """The account of this name; ChangeRefused unless a person signs in to it."""
+        account = self.demand(connection, name)
+        if account.kind is not AccountKind.PERSON:
+            raise ChangeRefused(
+                f"{name} is a {account.kind} account, which nobody signs in to: it takes app passwords alone"
+            )
+        return account
+
     def rewrite(self, connection: Connection, account: Account) -> None:
         """Put an account's row in place of the one it has."""
         connection.execute(_REWRITE, {"changed": account.id, **rows.account_values(self.seal, account)})
@@ -58,11 +68,13 @@ class Administration:
         name: AccountName,
         actor: str,
         *,
+        person: str = "",
         credential: str = "",
         detail: str = "",
     ) -> None:
         """The audit row of a change."""
-        row = AuditRow(event, self.now(), account=name, actor=actor, credential=credential, detail=detail)
+        now = self.now()
+        row = AuditRow(event, now, account=name, actor=actor, person=person, credential=credential, detail=detail)
         audit.append(connection, row)
 
     def unlock(self, connection: Connection, name: AccountName) -> None:

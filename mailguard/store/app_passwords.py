@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, exists, func, insert, select, update
 
+from mailguard.auth.accounts import AccountKind, AccountName
+from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.events import Event
 from mailguard.store import macs, revocations, rows, vault
 from mailguard.store.errors import ChangeRefused
 from mailguard.store.revocations import Kind
-from mailguard.store.schema import app_passwords
+from mailguard.store.schema import accounts, app_passwords, members, sessions
 from mailguard.store.schema import revocations as revocation_table
 
 if TYPE_CHECKING:
@@ -18,25 +20,47 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
 
-    from mailguard.auth.accounts import Account, AccountName, AppPassword, KeyedHash
+    from mailguard.auth.accounts import Account, AppPassword, KeyedHash
     from mailguard.secret import Secret
     from mailguard.store.administration import Administration
 
+USE_NOTED = 0.25  # of the idle limit: how stale the last use may get while a session is open
 TOLD_SECONDS = 24 * 3600.0  # no session outlives a day without a worker that follows the revocations
 
 _c = app_passwords.c
+_lapses = func.coalesce(_c.last_used_at, _c.created_at) + _c.idle
 _ISSUE = insert(app_passwords)
 _OF_ACCOUNT = select(app_passwords).where(_c.account_id == bindparam("account")).order_by(_c.created_at, _c.id)
 _USABLE = select(func.count()).where(
     _c.account_id == bindparam("account"),
     _c.revoked_at.is_(None),
     _c.expires_at.is_(None) | (_c.expires_at > bindparam("now")),
+    _c.idle.is_(None) | (_lapses > bindparam("now")),
+)
+_HELD = (
+    select(app_passwords, accounts.c.name.label("mailbox"))
+    .join(accounts, accounts.c.id == _c.account_id)
+    .where(_c.person_id == bindparam("person"), _c.revoked_at.is_(None))
+    .order_by(_c.created_at, _c.id)
+)
+_MEMBER = (
+    select(accounts.c.name)
+    .join(members, members.c.person_id == accounts.c.id)
+    .where(members.c.account_id == bindparam("mailbox"), accounts.c.id == bindparam("person"))
 )
 _REVOKE = update(app_passwords).where(_c.id == bindparam("revoked"))
 _TOLD = exists().where(revocation_table.c.kind == Kind.EXPIRY.value, revocation_table.c.target == _c.id)
 _RAN_OUT = select(_c.id).where(
     _c.revoked_at.is_(None), _c.expires_at <= bindparam("now"), _c.expires_at > bindparam("since"), ~_TOLD
 )
+# An open session is use: a phone that hangs on one connection for a month has not been idle.
+_HELD_OPEN = select(_c.id).where(
+    _c.revoked_at.is_(None),
+    _lapses > bindparam("now"),
+    _lapses - _c.idle * (1 - USE_NOTED) <= bindparam("now"),
+    _c.id.in_(select(sessions.c.credential)),
+)
+_IN_USE = update(app_passwords).where(_c.id.in_(_HELD_OPEN)).values(last_used_at=bindparam("now"))
 
 
 class AppPasswords:
@@ -55,7 +79,8 @@ class AppPasswords:
         limit: int | None = None,
         store_password: Secret | None = None,
     ) -> None:
-        """Keep a new app password of `name`, whose `account_id` it carries. ChangeRefused beyond `limit` usable.
+        """Keep a new app password of `name`, whose `account_id` it carries. ChangeRefused beyond `limit` usable ones,
+        or where it does not fit the kind of account.
 
         A `store_password`, verified by the caller, is sealed to it and to the account's others.
         """
@@ -64,6 +89,7 @@ class AppPasswords:
             account = self._by.demand(connection, name)
             if account.id != app_password.account_id:
                 raise ChangeRefused(f"{name} was removed and added again meanwhile: issue the app password again")
+            person = self._demand_fit(connection, account, app_password)
             usable = connection.execute(_USABLE, {"account": account.id, "now": self._by.now()}).scalar_one()
             if limit is not None and usable >= limit:
                 raise ChangeRefused(f"{name} has {usable} app passwords, the most that policy allows: revoke one first")
@@ -73,6 +99,7 @@ class AppPasswords:
                 Event.APP_PASSWORD_ISSUED,
                 name,
                 actor,
+                person=person,
                 credential=app_password.id,
                 detail=f"{app_password.label} for {', '.join(sorted(app_password.protocols))}",
             )
@@ -80,6 +107,28 @@ class AppPasswords:
                 vault.reseal(connection, self._by.seal, account.id, store_password, self._by.now(), actor=actor)
 
         await self._by.database.write(work)
+
+    def _demand_fit(self, connection: Connection, account: Account, made: AppPassword) -> str:
+        """Refuse what a kind of account must not have; the name of the person whose it is, of a shared mailbox."""
+        if made.client_lock and made.protocols != {MailProtocol.IMAP}:
+            raise ChangeRefused("only IMAP clients name themselves: a client lock needs --protocol imap")
+        match account.kind:
+            case AccountKind.SHARED:
+                pair = {"mailbox": account.id, "person": made.person_id}
+                person = connection.execute(_MEMBER, pair).scalar()
+                if person is None:
+                    raise ChangeRefused(
+                        f"{account.name} is a shared mailbox: say --person and one of its people; a new one is named "
+                        f"by `mailguard account set {account.name} --member PERSON`"
+                    )
+                return str(person)
+            case AccountKind.SERVICE if len(made.protocols) != 1 or not made.networks:
+                raise ChangeRefused(
+                    f"{account.name} is a service account: its app passwords need one --protocol and a --network"
+                )
+        if made.person_id:
+            raise ChangeRefused(f"{account.name} is a {account.kind} account: --person is for shared mailboxes")
+        return ""
 
     async def list(self, name: AccountName) -> tuple[AppPassword, ...]:
         """An account's app passwords, revoked and expired ones too, oldest first."""
@@ -130,6 +179,24 @@ class AppPasswords:
 
         return await self._by.database.write(work)
 
+    async def keep_open(self) -> int:
+        """Note the use of app passwords with an idle limit by the sessions that they hold open; how many those were."""
+        now = {"now": self._by.now()}
+        if not await self._by.database.read(lambda connection: connection.execute(_HELD_OPEN, now).all()):
+            return 0
+        return await self._by.database.write(lambda connection: connection.execute(_IN_USE, now).rowcount)
+
+
+def revoke_held(
+    by: Administration, connection: Connection, person: Account, actor: str, *, mailbox: Account | None = None
+) -> int:
+    """Revoke what a person holds at shared mailboxes, or at one, within the caller's transaction; how many."""
+    found = connection.execute(_HELD, {"person": person.id}).mappings().all()
+    held = [row for row in found if mailbox is None or row[_c.account_id] == mailbox.id]
+    for row in held:
+        _revoke(by, connection, row, AccountName(row["mailbox"]), actor, person=person.name)
+    return len(held)
+
 
 def revoke_all_of(by: Administration, connection: Connection, account: Account, actor: str) -> int:
     """Revoke every app password of an account within the caller's transaction."""
@@ -143,7 +210,9 @@ def _rows_of(connection: Connection, account: Account) -> Sequence[RowMapping]:
     return connection.execute(_OF_ACCOUNT, {"account": account.id}).mappings().all()
 
 
-def _revoke(by: Administration, connection: Connection, row: RowMapping, name: AccountName, actor: str) -> None:
+def _revoke(
+    by: Administration, connection: Connection, row: RowMapping, name: AccountName, actor: str, *, person: str = ""
+) -> None:
     now = by.now()
     if row[_c.revoked_at] is None:
         connection.execute(
@@ -151,4 +220,5 @@ def _revoke(by: Administration, connection: Connection, row: RowMapping, name: A
         )
     revocations.revoke(connection, Kind.APP_PASSWORD, row[_c.id], now)
     vault.forget(connection, row[_c.id])
-    by.record(connection, Event.APP_PASSWORD_REVOKED, name, actor, credential=row[_c.id], detail=row[_c.label])
+    told = {"person": person, "credential": row[_c.id], "detail": row[_c.label]}
+    by.record(connection, Event.APP_PASSWORD_REVOKED, name, actor, **told)

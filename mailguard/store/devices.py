@@ -71,7 +71,7 @@ class Devices:
         _demand_name(label)
 
         def work(connection: Connection) -> TotpDevice:
-            account = self._by.demand(connection, name)
+            account = self._by.demand_person(connection, name)
             now = self._by.now()
             device = TotpDevice(new_id(), account.id, label, seed, digits, period, algorithm, created_at=now)
             self._demand_room(connection, name, device)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from mailguard.auth.accounts import Account
+from mailguard.auth.accounts import Account, AccountKind
 from mailguard.auth.attempt import Admission, Factor
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow, Lost, Permit
@@ -65,7 +65,8 @@ class EntryLost(Exception):
 def admit(connection: Connection, seal: Seal, entry: Entry) -> Admission:
     """Commit an entry within the caller's transaction; EntryLost where it does not win."""
     account_id = entry.account_id or _account(connection, seal, entry)
-    if revoked_since(connection, entry.revision, account=account_id, credential=entry.credential, device=entry.device):
+    stands_on = {"credential": entry.credential, "device": entry.device, "person": entry.person}
+    if revoked_since(connection, entry.revision, account=account_id, **stands_on):
         raise EntryLost(Lost.REVOKED)
     admission = _stand(connection, seal, entry, account_id)
     throttle.refund(connection, entry.stake)
@@ -87,7 +88,8 @@ def _account(connection: Connection, seal: Seal, entry: Entry) -> str:
     found = connection.execute(_BY_NAME, {"wanted": entry.name}).mappings().one()
     there = rows.account_of(seal, found).value
     # Made meanwhile by an administrator, in a standing that the decision did not know of.
-    if there.suspended or there.factor_required or there.administrator or there.group:
+    plain = there.kind is AccountKind.PERSON and not there.group
+    if not plain or there.suspended or there.factor_required or there.administrator:
         raise EntryLost(Lost.REVOKED)
     return there.id
 
@@ -105,17 +107,36 @@ def _stand(connection: Connection, seal: Seal, entry: Entry, account_id: str) ->
             if not grants.is_live(connection, credential, now):
                 raise EntryLost(Lost.REVOKED)
         case Factor.APP_PASSWORD:
-            where = str(entry.audit.origin.address) if entry.audit.origin else ""
-            used = {"credential": credential, "at": now, "where": where, "protocol": entry.audit.protocol or ""}
-            if entry.first_use and connection.execute(_FIRST_USE, {"credential": credential, "at": now}).rowcount == 1:
-                audit.append(connection, replace(entry.audit, event=Event.APP_PASSWORD_FIRST_USED))
-            if connection.execute(_USED, used).rowcount != 1:
-                raise EntryLost(Lost.REVOKED)
+            return _by_app_password(connection, entry)
         case _:
             # A bare password, decided before an authenticator was confirmed that now stands in its way.
             if has_factor(connection, account_id):
                 raise EntryLost(Lost.REVOKED)
     return Admission(entry.name, account_id, entry.factor, credential, entry.device, entry.revision)
+
+
+def _by_app_password(connection: Connection, entry: Entry) -> Admission:
+    row, app_password = entry.audit, entry.app_password
+    assert app_password is not None
+    where = str(row.origin.address) if row.origin else ""
+    used = {"credential": app_password.id, "at": row.at, "where": where, "protocol": row.protocol or ""}
+    first = {"credential": app_password.id, "at": row.at}
+    if entry.first_use and connection.execute(_FIRST_USE, first).rowcount == 1:
+        audit.append(connection, replace(row, event=Event.APP_PASSWORD_FIRST_USED))
+    if connection.execute(_USED, used).rowcount != 1:
+        raise EntryLost(Lost.REVOKED)
+    return Admission(
+        name=entry.name,
+        account_id=app_password.account_id,
+        factor=entry.factor,
+        credential=app_password.id,
+        device="",
+        revision=entry.revision,
+        person=entry.person,
+        person_name=row.person,
+        client_lock=app_password.client_lock,
+        client_bound=app_password.client_bound,
+    )
 
 
 def _by_code(connection: Connection, seal: Seal, entry: Entry, account_id: str) -> Admission:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, literal, select
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
 
-    from mailguard.auth.accounts import AccountName, AppPassword, Grant, KeyedHash, TotpDevice
+    from mailguard.auth.accounts import Account, AccountName, AppPassword, Grant, KeyedHash, TotpDevice
     from mailguard.store.seal import Seal
 
 # An account's authenticators times its grants of one string: a handful of rows. One statement sees one moment, so a
@@ -42,9 +42,11 @@ _NAMED = (
 )
 # An older copy of a row, put back with a MAC that fits, does not unsay its revocation.
 _TOLD = revocations.told(Kind.APP_PASSWORD, app_passwords.c.id)
+_owner = accounts.alias("owner")  # `accounts` itself stands for the named person who holds it
 _APP_PASSWORD = (
-    select(app_passwords, accounts.c.name.label("owner"), _TOLD.label("told"))
-    .join(accounts, accounts.c.id == app_passwords.c.account_id)
+    select(app_passwords, accounts, _owner.c.name.label("owner"), _TOLD.label("told"))
+    .join(_owner, _owner.c.id == app_passwords.c.account_id)
+    .outerjoin(accounts, accounts.c.id == app_passwords.c.person_id)
     .where(app_passwords.c.hash.in_(bindparam("digests", expanding=True)))
 )
 
@@ -90,17 +92,24 @@ def read(
             if not device.intact:
                 altered(devices.name, device_id, name)
     offered: AppPassword | None = None
+    holder: Account | None = None
     if app_password:
         digests = {"digests": [digest.digest for digest in app_password]}
         hit = connection.execute(_APP_PASSWORD, digests).mappings().first()
         if hit is not None:
             password = rows.app_password_of(seal, hit)
-            revived = hit["told"] and password.value.revoked_at is None
-            if password.intact and not revived:
-                offered = password.value
-            else:
-                altered(app_passwords.name, password.value.id, hit["owner"])
-    facts = Facts(account, tuple(authenticators.values()), offered, _grant(found[0]), found[0]["revision"])
+            offered = password.value
+            if hit["told"] and offered.revoked_at is None:
+                offered = replace(offered, revoked_at=offered.created_at)
+                password = rows.Checked(offered, intact=False)
+            if not password.intact:
+                altered(app_passwords.name, offered.id, hit["owner"])
+            if hit[accounts.c.id] is not None:
+                person = rows.account_of(seal, hit)
+                holder = person.value
+                if not person.intact:
+                    altered(accounts.name, holder.id, holder.name)
+    facts = Facts(account, tuple(authenticators.values()), offered, holder, _grant(found[0]), found[0]["revision"])
     return Reading(facts, tuple(alarms))
 
 

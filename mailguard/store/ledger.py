@@ -93,6 +93,7 @@ class StoreLedger:
                 account=admission.account_id,
                 credential=admission.credential,
                 device=admission.device,
+                person=admission.person,
             )
 
         return await self._database.read(work)

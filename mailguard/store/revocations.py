@@ -45,24 +45,25 @@ class Revocation:
     kind: Kind
     target: str
 
-    def ends(self, *, session: str, account: str, credential: str, device: str) -> bool:
+    def ends(self, *, session: str, account: str, credential: str, device: str, person: str = "") -> bool:
         """Whether it ends the session with this id, which stands on these."""
         if self.kind in (Kind.ALL, Kind.KEYS):
             return self.kind is Kind.ALL
         stands_on = {"session": session, "account": account, "credential": credential, "device": device}
-        return stands_on[_STANDS_ON[self.kind]] == self.target
+        stands_on["person"] = person
+        return any(stands_on[each] == self.target for each in _STANDS_ON[self.kind])
 
 
 _c = revocations.c
 _REVOKE = insert(revocations)
 _AFTER = select(revocations).where(_c.seq > bindparam("seq")).order_by(_c.seq)
 _STANDS_ON = {
-    Kind.SESSION: "session",
-    Kind.ACCOUNT: "account",
-    Kind.APP_PASSWORD: "credential",
-    Kind.EXPIRY: "credential",
-    Kind.GRANT: "credential",
-    Kind.DEVICE: "device",
+    Kind.SESSION: ("session",),
+    Kind.ACCOUNT: ("account", "person"),
+    Kind.APP_PASSWORD: ("credential",),
+    Kind.EXPIRY: ("credential",),
+    Kind.GRANT: ("credential",),
+    Kind.DEVICE: ("device",),
 }
 _SINCE = select(
     exists().where(
@@ -71,8 +72,9 @@ _SINCE = select(
             _c.kind == Kind.ALL.value,
             *(
                 and_(_c.kind == kind.value, _c.target == bindparam(name))
-                for kind, name in _STANDS_ON.items()
+                for kind, names in _STANDS_ON.items()
                 if kind is not Kind.SESSION  # a login is none yet
+                for name in names
             ),
         ),
     )
@@ -94,10 +96,10 @@ def revoke(connection: Connection, kind: Kind, target: str, at: float) -> None:
 
 
 def revoked_since(
-    connection: Connection, revision: int, *, account: str, credential: str = "", device: str = ""
+    connection: Connection, revision: int, *, account: str, credential: str = "", device: str = "", person: str = ""
 ) -> bool:
     """Has anything that a login stands on been revoked after `revision`?"""
-    stands_on = {"account": account, "credential": credential, "device": device}
+    stands_on = {"account": account, "credential": credential, "device": device, "person": person}
     return bool(connection.execute(_SINCE, {"revision": revision, **stands_on}).scalar_one())
 
 

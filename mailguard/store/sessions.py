@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, select, true, update
+from sqlalchemy import bindparam, delete, or_, select, true, update
 from sqlalchemy.dialects.sqlite import insert
 
 from mailguard.auth.attempt import Factor, MailProtocol, Origin
@@ -43,7 +43,7 @@ class SessionRow:
     client: str
     started_at: float
     seen_at: float  # when anything last moved, to a few seconds
-    person: str = ""  # of a shared mailbox: the account id of the named person
+    person: str = ""  # of a shared mailbox: the canonical name of the named person
 
 
 _c = sessions.c
@@ -92,8 +92,9 @@ class Sessions:
         await self._by.database.write(work)
 
     async def list(self, name: AccountName | None = None) -> tuple[SessionRow, ...]:
-        """All sessions, or one account's, oldest first."""
-        query = select(sessions).where(true() if name is None else _c.account == name).order_by(_c.started_at, _c.id)
+        """All sessions, or one account's and that person's at shared mailboxes, oldest first."""
+        whose = true() if name is None else or_(_c.account == name, _c.person == name)
+        query = select(sessions).where(whose).order_by(_c.started_at, _c.id)
         found = await self._by.database.read(lambda connection: connection.execute(query).mappings().all())
         return tuple(_session(row) for row in found)
 
@@ -152,6 +153,7 @@ class Sessions:
             self._by.now(),
             account=session.account,
             actor="system",
+            person=session.person,
             origin=Origin.of(session.address, session.port),
             protocol=session.protocol,
             factor=session.factor,

@@ -21,6 +21,7 @@ from mailguard.store.audit import AuditLog
 from mailguard.store.devices import Devices
 from mailguard.store.engine import Database, database_path
 from mailguard.store.ledger import StoreLedger
+from mailguard.store.members import Members
 from mailguard.store.probes import Probes
 from mailguard.store.revocations import Revocations
 from mailguard.store.schema import accounts, app_passwords
@@ -53,6 +54,7 @@ class Store:
         administration = Administration(self._database, seal, now)
         self.accounts = Accounts(administration)
         self.addresses = Addresses(administration)
+        self.members = Members(administration)
         self.devices = Devices(administration)
         self.app_passwords = AppPasswords(administration)
         self.vault = Vault(administration)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailguard.auth.accounts import Account, AccountName, AppPassword, Grant, SuspendedBy, TotpDevice
+from mailguard.auth.accounts import Account, AccountKind, AccountName, AppPassword, Grant, SuspendedBy, TotpDevice
 from mailguard.auth.attempt import (
     Answer,
     CodeReading,
@@ -81,6 +81,36 @@ def test_an_app_password(credential: AppPassword, account: Account | None, door:
     else:
         assert isinstance(decision, Refused)
         assert decision.reason is reason
+
+
+DESK = Account("a1", AccountName("reception@example.org"), AccountKind.SHARED)
+SCANNER = Account("a1", AccountName("scanner@example.org"), AccountKind.SERVICE)
+HERS = replace(PHONE, person_id="p")
+PERSON = Account("p", AccountName("ann@example.org"))
+
+
+@pytest.mark.parametrize(
+    ("decision", "outcome"),
+    [
+        pytest.param(
+            decided(Proof(app_password=HERS, holder=PERSON), account=DESK), Granted(Factor.APP_PASSWORD), id="hers"
+        ),
+        pytest.param(decided(Proof(app_password=HERS), account=DESK), Reason.SUSPENDED, id="of somebody who is gone"),
+        pytest.param(
+            decided(Proof(app_password=HERS, holder=replace(SUSPENDED, id="p")), account=DESK),
+            Reason.SUSPENDED, id="of somebody suspended",
+        ),
+        pytest.param(
+            decided(Proof(app_password=PHONE), account=SCANNER), Granted(Factor.APP_PASSWORD), id="a service's"
+        ),
+        pytest.param(decided(Proof(answer=YES), account=DESK), Reason.NO_PASSWORD_HERE, id="shared, right password"),
+        pytest.param(decided(Proof(answer=YES), account=SCANNER), Reason.NO_PASSWORD_HERE, id="service, right one"),
+        pytest.param(decided(Proof(answer=NO), account=DESK), Reason.WRONG_PASSWORD, id="shared, wrong password"),
+        pytest.param(decided(Proof(answer=DOWN), account=DESK), Reason.BACKEND_UNAVAILABLE, id="shared, source down"),
+    ],
+)  # fmt: skip
+def test_what_nobody_signs_in_to_opens_by_app_passwords_alone(decision: Decision, outcome: Granted | Reason) -> None:
+    assert (decision.reason if isinstance(decision, Refused) else decision) == outcome
 
 
 def test_an_idle_app_password_lapses_from_its_last_use() -> None:
@@ -184,6 +214,7 @@ def test_a_policy_belongs_to_a_group() -> None:
 accounts = st.none() | st.builds(
     replace,
     st.just(ANN),
+    kind=st.sampled_from(AccountKind),
     suspended_by=st.sampled_from(SuspendedBy),
     administrator=st.booleans(),
     factor_required=st.booleans(),
@@ -205,6 +236,7 @@ grants = st.none() | st.builds(
 proofs = st.builds(
     Proof,
     app_password=app_passwords,
+    holder=st.sampled_from([None, PERSON, replace(SUSPENDED, id="p")]),
     grant=grants,
     code=st.sampled_from(CodeReading),
     step=st.sampled_from([None, STEP]),
@@ -232,17 +264,21 @@ def test_nobody_passes_without_a_proof(account: Account | None, proof: Proof, do
             assert proof.app_password.account_id == account.id
             assert proof.app_password.revoked_at is None
             assert door.protocol in proof.app_password.protocols
+            assert account.kind is not AccountKind.SHARED or proof.holder is PERSON
         case Factor.GRANT:
             assert account is not None
             assert proof.grant is not None
             assert (proof.grant.account_id, proof.grant.network) == (account.id, HERE.network)
             assert door.form is LoginForm.MASTER or proof.answer is YES
         case Factor.CODE:
+            assert account is not None
+            assert account.kind is AccountKind.PERSON
             assert (proof.code, proof.answer) == (CodeReading.RIGHT, YES)
             assert decision.step is not None
         case Factor.PASSWORD:
             assert proof.answer is YES
             assert proof.code is CodeReading.NONE or account is None
+            assert account is None or account.kind is AccountKind.PERSON
             assert not policy.demands_factor(account)
             assert account is not None or door.creates
 

@@ -1,3 +1,4 @@
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from mailguard.auth.ports import Facts, Lost
 from mailguard.keyring import Keyring, Purpose
 from mailguard.store import ChangeRefused, Store
 from mailguard.store.revocations import Kind
+from tests.store.test_sessions import session
 from tests.store.words import (
     ANN,
     BOB,
@@ -35,6 +37,11 @@ SCOPED: dict[str, Any] = {
 
 async def offer(store: Store, keys: Keyring, text: str = "k7mq-2xwd") -> Facts:
     return await store.ledger.facts(ANN, [digest(keys, Purpose.APP_PASSWORD, text)], [], NOON)
+
+
+def dead(facts: Facts) -> bool:
+    """Known, so that it is not taken for a password and shown to the store; and revoked."""
+    return facts.app_password is not None and facts.app_password.revoked_at is not None
 
 
 async def alarms(store: Store) -> list[tuple[str, str, int]]:
@@ -147,6 +154,34 @@ async def test_sessions_of_one_that_ran_out_are_told_once(
     assert [(r.kind, r.target) for r in await store.revocations.after(0)] == [(Kind.EXPIRY, issued.id)]
 
 
+async def test_an_open_session_is_use(store: Store, keys: Keyring, ann: Account, clock: StoppedClock) -> None:
+    held = await app_password(store, keys, ann, idle=400.0)
+    left = await app_password(store, keys, ann, "left", idle=400.0)
+    await store.sessions.opened([session(credential=held.id)])
+    clock.at += 99
+    assert await store.app_passwords.keep_open() == 0
+    clock.at += 1
+    assert await store.app_passwords.keep_open() == 1
+    assert await store.app_passwords.keep_open() == 0
+    assert [row.last_used_at for row in await store.app_passwords.list(ANN)] == [NOON + 100, None]
+    assert (await offer(store, keys, "left")).app_password == left
+    clock.at += 400
+    assert await store.app_passwords.keep_open() == 0, "what has lapsed stays so, whatever a dead worker left behind"
+
+
+async def test_the_limit_leaves_out_what_has_lapsed(
+    store: Store, keys: Keyring, ann: Account, clock: StoppedClock
+) -> None:
+    await app_password(store, keys, ann, "idle", idle=100.0)
+    one = AppPassword("x" * 12, ann.id, "tablet", frozenset(MailProtocol), created_at=NOON)
+    issue = partial(store.app_passwords.issue, ANN, one, digest(keys, Purpose.APP_PASSWORD, "x"), actor=OPERATOR)
+    clock.at += 99
+    with pytest.raises(ChangeRefused, match="revoke one first"):
+        await issue(limit=1)
+    clock.at += 1
+    await issue(limit=1)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -164,14 +199,14 @@ async def test_sessions_of_one_that_ran_out_are_told_once(
         "mac = x'00'",
     ],
 )
-async def test_a_row_altered_in_any_column_is_absent_and_raises_an_alarm(
+async def test_a_row_altered_in_any_column_opens_nothing_and_raises_an_alarm(
     store: Store, keys: Keyring, ann: Account, database: Path, change: str
 ) -> None:
     await store.accounts.add(BOB, actor=OPERATOR)
     scope = {**SCOPED, "protocols": frozenset({MailProtocol.IMAP})}
     issued = await app_password(store, keys, ann, **scope)
     sql(database, f"UPDATE app_passwords SET {change}")
-    assert (await offer(store, keys)).app_password is None
+    assert dead(await offer(store, keys))
     owner = BOB if change.startswith("account_id") else ANN
     assert await alarms(store) == [(owner, issued.id, 0)]
     (listed,) = await store.app_passwords.list(owner)
@@ -194,7 +229,7 @@ async def test_the_hash_of_another_row_does_not_fit(
             sql(database, "UPDATE app_passwords SET id = 'zzzzzzzzzzzz' WHERE id = ?", narrow.id)
         case _:
             sql(database, "UPDATE app_passwords SET hash_key = 'g9-xxxx' WHERE id = ?", narrow.id)
-    assert (await offer(store, keys, "narrow")).app_password is None
+    assert dead(await offer(store, keys, "narrow"))
     assert len(await alarms(store)) == 1
 
 
@@ -206,7 +241,7 @@ async def test_a_revoked_row_is_not_revived_by_an_older_copy_of_it(
     (old,) = sql(database, "SELECT mac_key, mac FROM app_passwords")
     await store.app_passwords.revoke(ANN, issued.id, actor=OPERATOR)
     sql(database, "UPDATE app_passwords SET revoked_at = NULL, mac_key = ?, mac = ?", *old)
-    assert (await offer(store, keys)).app_password is None
+    assert dead(await offer(store, keys))
     assert await alarms(store) == [(ANN, issued.id, 0)]
 
 

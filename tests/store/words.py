@@ -4,7 +4,7 @@ import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +100,12 @@ def by_code(
     )
 
 
-def by_app_password(row: AppPassword, *, revision: int = 0, at: float = NOON) -> Entry:
-    audit = granted(at=at, factor=Factor.APP_PASSWORD, credential=row.id)
-    return Entry(ANN, row.account_id, Factor.APP_PASSWORD, row.id, "", revision, audit)
+def by_app_password(
+    row: AppPassword, *, revision: int = 0, at: float = NOON, name: AccountName = ANN, person: Account | None = None
+) -> Entry:
+    audit = granted(name, at, factor=Factor.APP_PASSWORD, credential=row.id, person=person.name if person else "")
+    entry = Entry(name, row.account_id, Factor.APP_PASSWORD, row.id, "", revision, audit, row)
+    return replace(entry, person=person.id if person else "")
 
 
 def bare(account_id: str | None, *, name: AccountName = ANN, revision: int = 0) -> Entry:

@@ -10,15 +10,20 @@ LOCKED := $(PIP) install --require-hashes --only-binary :all:
 COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock"
 
 # What the end-to-end tests drive.
-DAEMONS := dovecot-imapd dovecot-lmtpd postfix isync msmtp swaks libnet-ssleay-perl curl openssl
+DAEMONS := dovecot-imapd dovecot-lmtpd postfix isync msmtp swaks libnet-ssleay-perl curl openssl slapd ldap-utils
+# What python-ldap is built with. There are no wheels of it.
+LDAP_BUILD := gcc python3-dev libldap-dev libsasl2-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test wheel lock system-packages
+.PHONY: help install ldap demo check test wheel lock system-packages
 
 help:  ## these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.run  ## .venv/ with mailguard in it
+
+ldap: $(VENV)/.run  ## python-ldap, built here: what identity.source = "ldap" needs
+	@$(MAKE) --no-print-directory $(VENV)/.ldap
 
 demo: $(VENV)/.demo  ## the guard before an embedded mail store (DEMO_FOR=20s ends by itself)
 	@$(BIN)/mailguard demo
@@ -32,6 +37,7 @@ check: $(VENV)/.dev  ## format, lint, types, layers, example configuration, tree
 	$(BIN)/python -m pytest -q tests/repository/test_tree.py
 
 test: $(VENV)/.dev system-packages  ## every test, real Dovecot and Postfix included, and the coverage gates
+	@$(MAKE) --no-print-directory $(VENV)/.ldap || echo "make: the tests of directories are skipped" >&2
 	@rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest $(PYTEST)
 	@$(BIN)/coverage combine --quiet
@@ -44,9 +50,10 @@ wheel: $(VENV)/.run  ## dist/mailguard-*.whl
 lock: $(VENV)/.made  ## requirements/*.lock from pyproject.toml (UPGRADE=1 takes the newest)
 	$(BIN)/python -m venv $(VENV)/lock
 	$(VENV)/lock/bin/python -m pip --quiet --disable-pip-version-check install 'uv>=0.13,<0.14'
-	$(COMPILE) $(if $(UPGRADE),--upgrade) --all-extras --group dev --group build pyproject.toml -o requirements/dev.lock
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --extra demo --group dev --group build pyproject.toml -o requirements/dev.lock
 	$(COMPILE) --constraint requirements/dev.lock --extra demo --group build pyproject.toml -o requirements/demo.lock
 	$(COMPILE) --constraint requirements/dev.lock --group build pyproject.toml -o requirements/run.lock
+	$(COMPILE) --constraint requirements/dev.lock --extra ldap pyproject.toml -o requirements/ldap.lock
 
 system-packages:  ## the daemons and mail programs of the tests, by apt
 	@scripts/system-packages $(DAEMONS) || echo "make: the tests that need these are skipped" >&2
@@ -56,6 +63,12 @@ $(VENV)/.made:
 	  { echo "mailguard needs Python 3.11 or later. Name one: make PYTHON=python3.12 …" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/system-packages python3-venv
 	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# Built by the setuptools of the other locks, which is there already: build isolation would download one unguarded.
+$(VENV)/.ldap: requirements/ldap.lock
+	@scripts/system-packages $(LDAP_BUILD)
+	$(LOCKED) --no-binary python-ldap --no-build-isolation --requirement $<
 	@touch $@
 
 $(VENV)/.run $(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: requirements/%.lock pyproject.toml | $(VENV)/.made

@@ -79,6 +79,11 @@ class Factor(StrEnum):
     GRANT = "grant"  # the exact string that won its step a moment ago
     PASSWORD = "password"  # the bare password, where policy lets it pass
 
+    @property
+    def by_password(self) -> bool:
+        """Whether the user's own password had part in it: it falls when that changes."""
+        return self is not Factor.APP_PASSWORD
+
 
 @unique
 class Reason(StrEnum):
@@ -110,6 +115,7 @@ class Reason(StrEnum):
     THROTTLED = "throttled"
     VAULT_STALE = "vault-stale"  # the store no longer takes the password in the vault: a sign-in renews it
     BACKEND_UNAVAILABLE = "backend-unavailable"  # the mail store is down, slow or lying
+    IDENTITY_UNAVAILABLE = "identity-unavailable"  # whoever checks users' own passwords, where that is not the store
     BACKEND_REFUSED = "backend-refused"  # the store refused a credential of ours: an operator's event
     BACKEND_UNSAFE = "backend-unsafe"  # the store would let a user log in afresh behind us
     RECORDS_UNAVAILABLE = "records-unavailable"  # our own store
@@ -128,11 +134,15 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A verdict, and for UNAVAILABLE the reason and a text for the record."""
+    """A verdict, and for UNAVAILABLE the reason and a text for the record.
+
+    `group`: the policy group that the source puts the user into; None where it does not tell.
+    """
 
     verdict: Verdict
     reason: Reason = Reason.BACKEND_UNAVAILABLE
     detail: str = ""
+    group: str | None = None
 
 
 @unique

@@ -187,7 +187,8 @@ class Login:
     async def _conclude(
         self, name: AccountName, facts: Facts, proof: Proof, stake: Stake | None
     ) -> Admission | Refused:
-        policy = self._by.policies.of(facts.account)
+        told = proof.answer.group if proof.answer is not None else None
+        policy = self._by.policies.of(facts.account, told)
         # A store that compares names without their accents opens ann's mailbox for ánn: no first right password makes
         # an account of such a name, an administrator does.
         door = self._door if name.isascii() else replace(self._door, creates=False)
@@ -226,6 +227,7 @@ class Login:
             winning=None if granted.step is None else self._winning(name, facts, granted.step),
             permit=permit,
             first_use=proof.app_password is not None and proof.app_password.last_used_at is None,
+            group=proof.answer.group or "" if proof.answer is not None else "",
         )
 
     def _winning(self, name: AccountName, facts: Facts, step: Step) -> Winning:

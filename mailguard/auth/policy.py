@@ -42,6 +42,10 @@ class Policies:
     default: Policy = field(default_factory=Policy)
     groups: Mapping[str, Policy] = field(default_factory=dict)
 
-    def of(self, account: Account | None) -> Policy:
-        """The policy that applies to an account, or to one that does not exist yet."""
-        return self.default if account is None else self.groups.get(account.group, self.default)
+    def of(self, account: Account | None, told: str | None = None) -> Policy:
+        """The policy that applies to an account, or to one that does not exist yet.
+
+        `told` is the group that the identity source has just put it into, where it tells: newer than the account's row.
+        """
+        group = told if told is not None else account.group if account is not None else ""
+        return self.groups.get(group, self.default)

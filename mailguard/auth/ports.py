@@ -141,6 +141,7 @@ class Entry:
     winning: Winning | None = None
     permit: str = ""  # id of a single-session permit that this login uses up
     first_use: bool = False  # its app password had never been used when the facts were read
+    group: str = ""  # the policy group of an account that this login creates
 
 
 @unique
@@ -206,6 +207,7 @@ _TEMPORARY = frozenset(
         Reason.THROTTLED,
         Reason.VAULT_STALE,
         Reason.BACKEND_UNAVAILABLE,
+        Reason.IDENTITY_UNAVAILABLE,
         Reason.BACKEND_REFUSED,
         Reason.BACKEND_UNSAFE,
         Reason.RECORDS_UNAVAILABLE,

@@ -110,6 +110,7 @@ def _refusal(reason: Reason, say: Say) -> tuple[_Kind, str]:
             return _Kind.LATER, "Too many attempts, try again later"
         case (
             Reason.BACKEND_UNAVAILABLE
+            | Reason.IDENTITY_UNAVAILABLE
             | Reason.BACKEND_REFUSED
             | Reason.BACKEND_UNSAFE
             | Reason.RECORDS_UNAVAILABLE

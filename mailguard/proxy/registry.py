@@ -148,4 +148,5 @@ def _ended_by(live: Live, revocation: Revocation) -> bool:
         credential=admission.credential,
         device=admission.device,
         person=admission.person,
+        password=admission.account_id if admission.factor.by_password else "",
     )

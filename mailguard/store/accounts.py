@@ -137,6 +137,12 @@ def end_everything(connection: Connection, account_id: str, now: float) -> None:
     revocations.revoke(connection, Kind.ACCOUNT, account_id, now)
 
 
+def end_by_password(connection: Connection, account_id: str, now: float) -> None:
+    """The own password of an account changed: its grants end, and every session that the old one had part in."""
+    grants.end(connection, grant_table.c.account_id == account_id, now)
+    revocations.revoke(connection, Kind.PASSWORD, account_id, now)
+
+
 def _demand_sense(account: Account) -> None:
     if account.administrator and account.kind is not AccountKind.PERSON:
         raise ChangeRefused(f"{account.name} is a {account.kind} account: only a person can be an administrator")

@@ -66,6 +66,8 @@ def admit(connection: Connection, seal: Seal, entry: Entry) -> Admission:
     """Commit an entry within the caller's transaction; EntryLost where it does not win."""
     account_id = entry.account_id or _account(connection, seal, entry)
     stands_on = {"credential": entry.credential, "device": entry.device, "person": entry.person}
+    if entry.factor.by_password:
+        stands_on["password"] = account_id
     if revoked_since(connection, entry.revision, account=account_id, **stands_on):
         raise EntryLost(Lost.REVOKED)
     admission = _stand(connection, seal, entry, account_id)
@@ -79,7 +81,7 @@ def admit(connection: Connection, seal: Seal, entry: Entry) -> Admission:
 
 def _account(connection: Connection, seal: Seal, entry: Entry) -> str:
     """The account of a name whose first right password has come; another process may have made it meanwhile."""
-    account = Account(new_id(), entry.name, created_at=entry.audit.at)
+    account = Account(new_id(), entry.name, group=entry.group, created_at=entry.audit.at)
     if connection.execute(_CREATE, rows.account_values(seal, account)).rowcount == 1:
         detail = "its first right password came"
         added = AuditRow(Event.ACCOUNT_ADDED, entry.audit.at, account=entry.name, actor="system", detail=detail)
@@ -88,7 +90,7 @@ def _account(connection: Connection, seal: Seal, entry: Entry) -> str:
     found = connection.execute(_BY_NAME, {"wanted": entry.name}).mappings().one()
     there = rows.account_of(seal, found).value
     # Made meanwhile by an administrator, in a standing that the decision did not know of.
-    plain = there.kind is AccountKind.PERSON and not there.group
+    plain = there.kind is AccountKind.PERSON and there.group == entry.group
     if not plain or there.suspended or there.factor_required or there.administrator:
         raise EntryLost(Lost.REVOKED)
     return there.id

@@ -94,6 +94,7 @@ class StoreLedger:
                 credential=admission.credential,
                 device=admission.device,
                 person=admission.person,
+                password=admission.account_id if admission.factor.by_password else "",
             )
 
         return await self._database.read(work)
@@ -110,4 +111,5 @@ class StoreLedger:
 
 def _fallen(connection: Connection, permit: Permit) -> bool:
     """Its leg took a while to fail: was the account or the authenticator ended meanwhile?"""
-    return revoked_since(connection, permit.revision, account=permit.account_id, device=permit.device_id)
+    account = permit.account_id
+    return revoked_since(connection, permit.revision, account=account, device=permit.device_id, password=account)

@@ -30,6 +30,7 @@ class Kind(StrEnum):
     APP_PASSWORD = "app-password"
     EXPIRY = "expiry"  # of an app password: its sessions end, the row itself says why it lapsed
     DEVICE = "device"
+    PASSWORD = "password"  # the own password of an account changed: what it opened ends
     GRANT = "grant"
     SESSION = "session"
     ALL = "all"
@@ -45,12 +46,15 @@ class Revocation:
     kind: Kind
     target: str
 
-    def ends(self, *, session: str, account: str, credential: str, device: str, person: str = "") -> bool:
-        """Whether it ends the session with this id, which stands on these."""
+    def ends(
+        self, *, session: str, account: str, credential: str, device: str, person: str = "", password: str = ""
+    ) -> bool:
+        """Whether it ends the session with this id, which stands on these. `password`: the account id, once again,
+        where the user's own password had part in it."""
         if self.kind in (Kind.ALL, Kind.KEYS):
             return self.kind is Kind.ALL
         stands_on = {"session": session, "account": account, "credential": credential, "device": device}
-        stands_on["person"] = person
+        stands_on |= {"person": person, "password": password}
         return any(stands_on[each] == self.target for each in _STANDS_ON[self.kind])
 
 
@@ -64,6 +68,7 @@ _STANDS_ON = {
     Kind.EXPIRY: ("credential",),
     Kind.GRANT: ("credential",),
     Kind.DEVICE: ("device",),
+    Kind.PASSWORD: ("password",),
 }
 _SINCE = select(
     exists().where(
@@ -96,10 +101,18 @@ def revoke(connection: Connection, kind: Kind, target: str, at: float) -> None:
 
 
 def revoked_since(
-    connection: Connection, revision: int, *, account: str, credential: str = "", device: str = "", person: str = ""
+    connection: Connection,
+    revision: int,
+    *,
+    account: str,
+    credential: str = "",
+    device: str = "",
+    person: str = "",
+    password: str = "",
 ) -> bool:
     """Has anything that a login stands on been revoked after `revision`?"""
     stands_on = {"account": account, "credential": credential, "device": device, "person": person}
+    stands_on["password"] = password
     return bool(connection.execute(_SINCE, {"revision": revision, **stands_on}).scalar_one())
 
 

@@ -22,6 +22,7 @@ from mailguard.store.devices import Devices
 from mailguard.store.engine import Database, database_path
 from mailguard.store.ledger import StoreLedger
 from mailguard.store.members import Members
+from mailguard.store.passwords import Passwords
 from mailguard.store.probes import Probes
 from mailguard.store.revocations import Revocations
 from mailguard.store.schema import accounts, app_passwords
@@ -58,6 +59,7 @@ class Store:
         self.devices = Devices(administration)
         self.app_passwords = AppPasswords(administration)
         self.vault = Vault(administration)
+        self.passwords = Passwords(administration)
         self.sessions = Sessions(administration)
         self.ledger = StoreLedger(self._database, seal)
         self.revocations = Revocations(self._database)

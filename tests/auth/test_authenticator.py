@@ -26,7 +26,7 @@ from mailguard.auth.decision import Door
 from mailguard.auth.events import Event
 from mailguard.auth.names import Naming
 from mailguard.auth.passwords import digest_app_password, generate_app_password, grouped
-from mailguard.auth.policy import Policies, Policy
+from mailguard.auth.policy import Policies, Policy, TwoFactor
 from mailguard.keyring import Keyring
 from mailguard.proxy.turns import AT_ONCE, Turns
 from mailguard.secret import Secret
@@ -60,6 +60,7 @@ class Directory:
     """The identity source: one password a name, and what it was asked."""
 
     passwords: dict[str, str] = field(default_factory=lambda: {ANN: PASSWORD})
+    group: str | None = None
     down: bool = False
     asked: list[tuple[str, bytes]] = field(default_factory=list)
     answers: asyncio.Event = field(default_factory=asyncio.Event)  # cleared: it is thinking
@@ -72,7 +73,8 @@ class Directory:
         await self.answers.wait()
         if self.down:
             return Answer(Verdict.UNAVAILABLE, Reason.BACKEND_UNAVAILABLE, "connection refused")
-        return Answer(Verdict.YES if self.passwords.get(name) == password.reveal().decode() else Verdict.NO)
+        right = self.passwords.get(name) == password.reveal().decode()
+        return Answer(Verdict.YES if right else Verdict.NO, group=self.group)
 
 
 @dataclass
@@ -85,6 +87,7 @@ class Scene:
     directory: Directory
     policy: Policy = Policy()  # noqa: RUF009  (frozen)
     turns: Turns = field(default_factory=Turns)
+    groups: dict[str, Policy] = field(default_factory=dict)
 
     def login(
         self, string: str, *, name: str = ANN, origin: Origin = HOME, door: Door = MASTER
@@ -93,7 +96,7 @@ class Scene:
             self.store.ledger,
             self.hands,
             self.ring,
-            Policies(self.policy),
+            Policies(self.policy, self.groups),
             Naming("example.org", frozenset({"mailguard"})),
             self.turns,
         )
@@ -163,6 +166,21 @@ async def test_a_first_right_password_makes_an_account(scene: Scene) -> None:
     assert await scene.outcome(PASSWORD, name="ANN") is Factor.PASSWORD
     assert await scene.store.accounts.get(ANN) is not None
     assert await scene.last() == (Event.LOGIN_GRANTED, ANN, "")
+
+
+async def test_the_group_that_the_source_tells_counts_from_the_first_login_on(scene: Scene) -> None:
+    scene.groups = {"staff": Policy(two_factor=TwoFactor.ENFORCE)}
+    scene.directory.group = "staff"
+    assert await scene.outcome(PASSWORD) is Reason.SECOND_FACTOR_REQUIRED
+    assert await scene.store.accounts.get(ANN) is None
+    scene.directory.group = "guests"
+    scene.hands.at += 15 * 60
+    assert await scene.outcome(PASSWORD) is Factor.PASSWORD
+    account = await scene.store.accounts.get(ANN)
+    assert account is not None
+    assert account.group == "guests"
+    scene.directory.group = "staff"  # newer than the account's row
+    assert await scene.outcome(PASSWORD) is Reason.SECOND_FACTOR_REQUIRED
 
 
 async def test_a_name_beyond_ascii_becomes_an_account_by_an_administrator_only(scene: Scene) -> None:

@@ -47,6 +47,7 @@ def registry() -> Registry:
         (Kind.ACCOUNT, "account-1"),
         (Kind.GRANT, "grant-1"),
         (Kind.DEVICE, "device-1"),
+        (Kind.PASSWORD, "account-1"),
         (Kind.SESSION, "s1"),
         (Kind.ALL, ""),
     ],

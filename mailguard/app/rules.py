@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailguard.app.naming import naming_of
-from mailguard.auth.attempt import MailProtocol
+from mailguard.auth.attempt import LoginForm, MailProtocol
 from mailguard.auth.authenticator import Authenticator
 from mailguard.auth.policy import Policies, Policy, TwoFactor
 from mailguard.auth.totp import Window
@@ -32,9 +32,18 @@ _ALPN = {MailProtocol.IMAP: ("imap",), MailProtocol.SUBMISSION: ()}
 
 def rules_of(settings: Settings, ledger: Ledger, clock: Clock, keyring: Keyring, turns: Turns) -> Rules:
     """Everything that turns on the configuration. Raises ConfigError, TlsError for what cannot be read."""
+    targets = targets_of(settings)
     return Rules(
-        authenticator=Authenticator(ledger, clock, keyring, policies_of(settings.policy), naming_of(settings), turns),
-        targets=targets_of(settings),
+        authenticator=Authenticator(
+            ledger,
+            clock,
+            keyring,
+            policies_of(settings.policy),
+            naming_of(settings),
+            turns,
+            seals=any(target.form is LoginForm.OWN for target in targets.values()),
+        ),
+        targets=targets,
         identity=identity_of(settings),
         creates=settings.identity.unknown is Unknown.CREATE,
         failure_delay=settings.throttle.failure_delay,

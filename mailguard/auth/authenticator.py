@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mailguard.auth import credential, throttle, totp
+from mailguard.auth import credential, throttle, totp, vault
 from mailguard.auth.accounts import AccountName
 from mailguard.auth.attempt import (
     Admission,
@@ -20,7 +20,7 @@ from mailguard.auth.attempt import (
     Step,
     Verdict,
 )
-from mailguard.auth.decision import Door, decide
+from mailguard.auth.decision import Door, barred, decide
 from mailguard.auth.events import Event
 from mailguard.auth.names import NameRefused
 from mailguard.auth.ports import (
@@ -33,6 +33,7 @@ from mailguard.auth.ports import (
     Lost,
     Permit,
     Reserved,
+    Shut,
     Stake,
     StoreUnavailable,
     Winning,
@@ -40,7 +41,7 @@ from mailguard.auth.ports import (
 )
 
 if TYPE_CHECKING:
-    from mailguard.auth.accounts import Grant, KeyedHash
+    from mailguard.auth.accounts import AppPassword, Grant, KeyedHash
     from mailguard.auth.attempt import LoginAttempt, Origin
     from mailguard.auth.names import Naming
     from mailguard.auth.policy import Policies
@@ -68,6 +69,7 @@ class Authenticator:
     policies: Policies
     naming: Naming
     turns: Turns
+    seals: bool = False  # some leg opens with the user's own password: what proves right goes into the vault
 
     def login(self, attempt: LoginAttempt, door: Door, origin: Origin, session: str) -> Login:
         """One attempt, to be decided."""
@@ -84,6 +86,7 @@ class Login:
         self._offered = credential.read(attempt.secret)
         self._typed = attempt.username
         self._permit: Permit | None = None
+        self._proven: Secret | None = None
         self._row = AuditRow(
             event=Event.LOGIN_REFUSED,
             at=by.clock.now(),
@@ -122,8 +125,7 @@ class Login:
         if facts.app_password is not None:
             person = facts.holder.name if facts.holder is not None else ""
             self._row = replace(self._row, credential=facts.app_password.id, person=person)
-            proof = Proof(app_password=facts.app_password, holder=facts.holder)
-            return await self._conclude(name, facts, proof, None)
+            return await self._by_app_password(name, facts, facts.app_password, identity)
         if self._offered.may_hold_code and not by.clock.trusted():
             # Asked of the string alone, so that the answer tells nothing about the account.
             return await self._refuse(Refused(Reason.CLOCK_UNTRUSTED), None)
@@ -131,6 +133,40 @@ class Login:
             return await self._under_grant(name, facts, facts.grant, identity)
         async with by.turns.take(name, self._origin.network):
             return await self._by_question(name, facts, identity)
+
+    async def _by_app_password(
+        self, name: AccountName, facts: Facts, app_password: AppPassword, identity: Identity
+    ) -> Admission | Refused:
+        proof = Proof(app_password=app_password, holder=facts.holder)
+        opens = self._door.form is LoginForm.OWN and app_password.public is not None
+        where = self._door, self._origin
+        if opens and barred(facts.account, app_password, facts.holder, *where, now=self._row.at) is None:
+            # All devices of an account stand on one password. Should the store have a new one, the first to come is
+            # to find that out for all: a directory behind the store would lock its account after so many wrong ones.
+            async with self._by.turns.behind_first(name) as passed:
+                answer = await self._from_vault(name, app_password, identity)
+                if answer.verdict is Verdict.YES:
+                    passed()
+            proof = replace(proof, answer=answer)
+        return await self._conclude(name, facts, proof, None)
+
+    async def _from_vault(self, name: AccountName, app_password: AppPassword, identity: Identity) -> Answer:
+        """Open the vault with the app password, and ask the store with what lies in it."""
+        ledger, offered = self._by.ledger, self._offered.app_password
+        assert offered is not None
+        entry = await ledger.vault_entry(name, app_password, self._by.clock.now())
+        if isinstance(entry, Shut):
+            return Answer(Verdict.UNAVAILABLE, Reason.VAULT_STALE, entry.value)
+        password = vault.unseal(offered, app_password.id, app_password.account_id, entry.sealed)
+        if password is None:
+            return Answer(Verdict.UNAVAILABLE, Reason.VAULT_STALE, "what is sealed to this app password does not open")
+        answer = await _ask(identity, name, password)
+        if answer.verdict is Verdict.NO or entry.refused_at is not None:
+            refused = replace(self._row, event=Event.VAULT_REFUSED, at=self._by.clock.now(), detail=answer.detail)
+            await ledger.vault_answered(app_password, entry, answer.verdict, refused)
+        if answer.verdict is Verdict.NO:
+            return Answer(Verdict.UNAVAILABLE, Reason.VAULT_STALE, answer.detail)
+        return answer
 
     async def _by_question(self, name: AccountName, facts: Facts, identity: Identity) -> Admission | Refused:
         stake = await self._stake(name)
@@ -140,6 +176,8 @@ class Login:
         # Asked of names without an account too, where none is made: else the time that the store takes, or its trouble,
         # would tell which names have one.
         answer = await _ask(identity, name, password)
+        if self._by.seals and answer.verdict is Verdict.YES:
+            self._proven = password
         return await self._conclude(name, facts, Proof(code=reading, step=step, answer=answer), stake)
 
     async def _under_grant(
@@ -228,6 +266,7 @@ class Login:
             permit=permit,
             first_use=proof.app_password is not None and proof.app_password.last_used_at is None,
             group=proof.answer.group or "" if proof.answer is not None else "",
+            store_password=self._proven,
         )
 
     def _winning(self, name: AccountName, facts: Facts, step: Step) -> Winning:

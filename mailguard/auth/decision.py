@@ -44,15 +44,29 @@ def decide(
     Order matters: nothing about the account turns the outcome before a right proof.
     """
     if proof.app_password is not None:
-        return _by_app_password(account, proof.app_password, proof.holder, door, origin, now=now)
+        barrier = barred(account, proof.app_password, proof.holder, door, origin, now=now)
+        return barrier or _by_app_password(proof.answer, door)
     if proof.grant is not None:
         return _by_grant(account, proof.grant, proof.answer, door, origin, policy=policy)
     return _by_password(account, proof, door, policy)
 
 
-def _by_app_password(
+def _by_app_password(answer: Answer | None, door: Door) -> Decision:
+    if door.form is LoginForm.OWN:  # the leg itself must open with the password from the vault
+        if answer is None:
+            return Refused(Reason.APP_PASSWORD_NEEDS_VAULT)
+        if answer.verdict is not Verdict.YES:
+            return Refused(answer.reason, answer.detail)
+    return Granted(Factor.APP_PASSWORD)
+
+
+def barred(
     account: Account | None, credential: AppPassword, holder: Account | None, door: Door, origin: Origin, *, now: float
-) -> Decision:
+) -> Refused | None:
+    """Why an app password does not pass here, whatever the store says; None: it does.
+
+    Asked before its vault is opened: what is dead never reaches the store.
+    """
     if account is None or credential.account_id != account.id:
         return Refused(Reason.APP_PASSWORD_OF_ANOTHER)
     if account.suspended:
@@ -69,9 +83,7 @@ def _by_app_password(
         origin.address.version == network.version and origin.address in network for network in credential.networks
     ):
         return Refused(Reason.APP_PASSWORD_SCOPE, f"not from {origin.address}")
-    if door.form is LoginForm.OWN:
-        return Refused(Reason.APP_PASSWORD_NEEDS_VAULT)
-    return Granted(Factor.APP_PASSWORD)
+    return None
 
 
 def lapsed(credential: AppPassword, now: float) -> bool:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import Enum, unique
 from typing import TYPE_CHECKING, Protocol
 
-from mailguard.auth.attempt import Admission, Answer, Factor, MailProtocol, Origin, Reason
+from mailguard.auth.attempt import Admission, Answer, Factor, MailProtocol, Origin, Reason, Verdict
 from mailguard.auth.events import Event
 
 if TYPE_CHECKING:
-    from mailguard.auth.accounts import Account, AccountName, AppPassword, Grant, KeyedHash, TotpDevice
+    from mailguard.auth.accounts import (
+        Account,
+        AccountName,
+        AppPassword,
+        Grant,
+        KeyedHash,
+        TotpDevice,
+        VaultEntry,
+    )
     from mailguard.secret import Secret
 
 
@@ -42,6 +50,10 @@ class Turns(Protocol):
 
     def take(self, name: AccountName, network: str) -> AbstractAsyncContextManager[None]:
         """Wait for one's turn at a name, from a network."""
+
+    def behind_first(self, name: AccountName) -> AbstractAsyncContextManager[Callable[[], None]]:
+        """Wait for one's turn at what all devices of a name stand on: alone, until one of them calls what it is handed
+        because it passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +154,7 @@ class Entry:
     permit: str = ""  # id of a single-session permit that this login uses up
     first_use: bool = False  # its app password had never been used when the facts were read
     group: str = ""  # the policy group of an account that this login creates
+    store_password: Secret | None = None  # has just proved right: sealed anew to the account's app passwords
 
 
 @unique
@@ -152,6 +165,14 @@ class Lost(Enum):
     ELSEWHERE = "elsewhere"  # the winning string, from another network
     PERMIT_USED = "permit-used"
     REVOKED = "revoked"  # account or credential ended since the facts were read
+
+
+@unique
+class Shut(Enum):
+    """A vault that has nothing to offer the store now. The values are for the record."""
+
+    EMPTY = "no store password is sealed to this app password yet: the next sign-in does it"
+    RESTS = "the store refused what is sealed to this app password, and is not asked again so soon"
 
 
 class Ledger(Protocol):
@@ -180,6 +201,16 @@ class Ledger(Protocol):
 
     async def revoked_since(self, revision: int, admission: Admission) -> bool:
         """Has anything that this login stands on been revoked after `revision`?"""
+
+    async def vault_entry(self, name: AccountName, app_password: AppPassword, now: float) -> VaultEntry | Shut:
+        """What is sealed to an app password. Where the store refused it before, this is the one question that the
+        account has in a quarter of an hour, claimed atomically; its `refused_at` is still the last refusal's."""
+
+    async def vault_answered(
+        self, app_password: AppPassword, entry: VaultEntry, verdict: Verdict, refused: AuditRow
+    ) -> None:
+        """What the store said to a vault's password: NO marks all entries of the account and records `refused` the
+        first time, YES takes the mark away, UNAVAILABLE gives a claimed question back. Nothing is deleted."""
 
     async def end_grant(self, grant_id: str, audit: AuditRow) -> None:
         """The store said no to a grant's string: the grant ends, its hash is erased, the refusal is recorded."""

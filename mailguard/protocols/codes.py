@@ -103,7 +103,7 @@ def _refusal(reason: Reason, say: Say) -> tuple[_Kind, str]:
         case Reason.APP_PASSWORD_SCOPE:
             return _Kind.FAILED, say.text("This app password is not valid for this service or network")
         case Reason.APP_PASSWORD_NEEDS_VAULT:
-            return _Kind.FAILED, say.text("This mail store takes no app passwords, use your password and a code")
+            return _Kind.FAILED, say.text("This app password is too old for this mail store, make a new one")
         case Reason.VAULT_STALE:
             return _Kind.LATER, say.text("Your mail password has changed, sign in once with a code")
         case Reason.THROTTLED:

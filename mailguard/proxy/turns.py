@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 AT_ONCE = 8  # as many as a client opens connections when it starts
@@ -26,20 +26,40 @@ class Turns:
     @asynccontextmanager
     async def take(self, name: str, network: str) -> AsyncIterator[None]:
         """Wait until it is one's turn; it ends with the context."""
-        queue = self._queues.setdefault((name, network), _Queue(self._at_once))
+        async with self._queued((name, network), self._at_once):
+            yield
+
+    @asynccontextmanager
+    async def behind_first(self, name: str) -> AsyncIterator[Callable[[], None]]:
+        """Wait until it is one's turn: alone until somebody in the queue has passed, a few at a time from then on."""
+        async with self._queued((name, ""), 1) as queue:
+            yield lambda: queue.widen(self._at_once)
+
+    @asynccontextmanager
+    async def _queued(self, key: tuple[str, str], at_once: int) -> AsyncIterator[_Queue]:
+        queue = self._queues.setdefault(key, _Queue(at_once))
         queue.length += 1
         try:
             async with queue.turns:
-                yield
+                yield queue
         finally:
             queue.length -= 1
             if not queue.length:
-                del self._queues[name, network]
+                del self._queues[key]
 
 
 class _Queue:
-    __slots__ = ("length", "turns")
+    """Who waits at one key. It is forgotten with the last of them."""
+
+    __slots__ = ("at_once", "length", "turns")
 
     def __init__(self, at_once: int) -> None:
         self.length = 0
+        self.at_once = at_once
         self.turns = asyncio.Semaphore(at_once)
+
+    def widen(self, at_once: int) -> None:
+        """Let more in at a time."""
+        for _ in range(at_once - self.at_once):
+            self.turns.release()
+        self.at_once = max(self.at_once, at_once)

@@ -12,7 +12,7 @@ from mailguard.auth.accounts import Account, AccountKind
 from mailguard.auth.attempt import Admission, Factor
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow, Lost, Permit
-from mailguard.store import audit, grants, rows, throttle
+from mailguard.store import audit, grants, rows, throttle, vault
 from mailguard.store.devices import has_factor
 from mailguard.store.ids import new_id
 from mailguard.store.revocations import revoked_since
@@ -72,6 +72,8 @@ def admit(connection: Connection, seal: Seal, entry: Entry) -> Admission:
         raise EntryLost(Lost.REVOKED)
     admission = _stand(connection, seal, entry, account_id)
     throttle.refund(connection, entry.stake)
+    if entry.store_password is not None:
+        vault.reseal(connection, seal, account_id, entry.store_password, entry.audit.at)
     row = entry.audit
     if admission.factor is not entry.factor:
         row = replace(row, factor=admission.factor, credential=admission.credential)

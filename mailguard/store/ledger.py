@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailguard.auth.ports import SPENDING
+from mailguard.auth.events import Event
+from mailguard.auth.ports import SPENDING, AuditRow, Shut
 from mailguard.store import audit as record
-from mailguard.store import grants, throttle
+from mailguard.store import grants, throttle, vault
 from mailguard.store.engine import Undone
 from mailguard.store.entry import EntryLost, admit
 from mailguard.store.facts import Reading, read
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mailguard.auth.accounts import AccountName, KeyedHash
-    from mailguard.auth.attempt import Admission
-    from mailguard.auth.ports import AuditRow, Entry, Facts, Lost, Permit, Reservation, Reserved, Stake
+    from mailguard.auth.accounts import AccountName, AppPassword, KeyedHash, VaultEntry
+    from mailguard.auth.attempt import Admission, Verdict
+    from mailguard.auth.ports import Entry, Facts, Lost, Permit, Reservation, Reserved, Stake
     from mailguard.store.engine import Database
     from mailguard.store.seal import Seal
 
@@ -98,6 +99,33 @@ class StoreLedger:
             )
 
         return await self._database.read(work)
+
+    async def vault_entry(self, name: AccountName, app_password: AppPassword, now: float) -> VaultEntry | Shut:
+        """Look up, and claim a question where the store has refused it before. An altered entry is recorded as such."""
+        found = await self._database.read(lambda connection: vault.find(connection, self._seal, app_password.id))
+        if found is None:
+            return Shut.EMPTY
+        if not found.intact:
+            detail = f"row {app_password.id} of vault was changed outside mailguard"
+            await self.record(
+                AuditRow(Event.ROW_ALTERED, now, name, actor="system", credential=app_password.id, detail=detail)
+            )
+            return Shut.EMPTY
+        entry = found.value
+        if entry.refused_at is None:
+            return entry
+        if vault.rests(entry, now):
+            return Shut.RESTS
+        claimed = await self._database.write(lambda connection: vault.claim(connection, app_password.account_id, now))
+        return entry if claimed else Shut.RESTS
+
+    async def vault_answered(
+        self, app_password: AppPassword, entry: VaultEntry, verdict: Verdict, refused: AuditRow
+    ) -> None:
+        """Mark or unmark."""
+        await self._database.write(
+            lambda connection: vault.answered(connection, app_password.account_id, entry, verdict, refused)
+        )
 
     async def end_grant(self, grant_id: str, audit: AuditRow) -> None:
         """End a grant whose string the store no longer takes."""

@@ -65,7 +65,7 @@ _UNCHANGED = exists().where(
 )
 _CLAIM = _OF_ACCOUNT.where(
     # After a clock that went back, a mark lies ahead of it.
-    or_(_c.refused_at <= bindparam("due"), _c.refused_at > bindparam("now")),
+    or_(_c.refused_at <= bindparam("due"), _c.refused_at >= bindparam("ahead")),
 ).values(refused_at=bindparam("now"))
 # A sign-in may have renewed the entries while the store thought about the old password: those stay as they are.
 _MARK = _OF_ACCOUNT.where(_UNCHANGED).values(refused_at=bindparam("mark"))
@@ -118,12 +118,13 @@ def find(connection: Connection, seal: Seal, app_password_id: str) -> Checked[Va
 
 def rests(entry: VaultEntry, now: float) -> bool:
     """Has the store refused it so lately that it is not asked again?"""
-    return entry.refused_at is not None and 0 <= now - entry.refused_at < RETRY_SECONDS
+    return entry.refused_at is not None and abs(now - entry.refused_at) < RETRY_SECONDS
 
 
 def claim(connection: Connection, account_id: str, now: float) -> bool:
     """Take the one question that an account's refused password has after its rest; False where somebody else did."""
-    return connection.execute(_CLAIM, {"account": account_id, "due": now - RETRY_SECONDS, "now": now}).rowcount > 0
+    times = {"now": now, "due": now - RETRY_SECONDS, "ahead": now + RETRY_SECONDS}
+    return connection.execute(_CLAIM, {"account": account_id, **times}).rowcount > 0
 
 
 def answered(connection: Connection, account_id: str, entry: VaultEntry, verdict: Verdict, refused: AuditRow) -> None:

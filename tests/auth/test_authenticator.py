@@ -27,6 +27,7 @@ from mailguard.auth.events import Event
 from mailguard.auth.names import Naming
 from mailguard.auth.passwords import digest_app_password, generate_app_password, grouped
 from mailguard.auth.policy import Policies, Policy, TwoFactor
+from mailguard.auth.vault import public_half
 from mailguard.keyring import Keyring
 from mailguard.proxy.turns import AT_ONCE, Turns
 from mailguard.secret import Secret
@@ -99,6 +100,7 @@ class Scene:
             Policies(self.policy, self.groups),
             Naming("example.org", frozenset({"mailguard"})),
             self.turns,
+            seals=True,
         )
         attempt = LoginAttempt(name, Secret(string.encode()), "PLAIN")
         return by.login(attempt, door, origin, new_session_id()), self.directory
@@ -121,15 +123,18 @@ class Scene:
         await self.store.devices.confirm(device.id, 1, actor="operator:root")
         return device.id
 
-    async def app_password(self, **changes: object) -> tuple[str, AppPassword]:
+    async def app_password(self, store_password: str | None = None, **changes: object) -> tuple[str, AppPassword]:
         account = await self.store.accounts.get(ANN) or await self.store.accounts.add(ANN, actor="operator:root")
-        secret = generate_app_password()
-        row = replace(
-            AppPassword(new_id(), account.id, "phone", frozenset(MailProtocol), created_at=self.hands.at),
-            **changes,  # type: ignore[arg-type]
+        secret, row_id = generate_app_password(), new_id()
+        row = AppPassword(row_id, account.id, "phone", frozenset(MailProtocol), created_at=self.hands.at)
+        row = replace(row, **{"public": public_half(secret, row_id), **changes})  # type: ignore[arg-type]
+        await self.store.app_passwords.issue(
+            ANN,
+            row,
+            digest_app_password(self.ring, secret.reveal()),
+            actor="operator:root",
+            store_password=None if store_password is None else Secret(store_password.encode()),
         )
-        digest = digest_app_password(self.ring, secret.reveal())
-        await self.store.app_passwords.issue(ANN, row, digest, actor="operator:root")
         return grouped(secret), row
 
     async def last(self) -> tuple[Event, str, str]:
@@ -321,7 +326,6 @@ async def test_an_app_password_asks_nobody(scene: Scene) -> None:
     assert isinstance(granted, Admission)
     assert (granted.factor, granted.credential) == (Factor.APP_PASSWORD, row.id)
     assert scene.directory.asked == []
-    assert await scene.outcome(secret, door=OWN) is Reason.APP_PASSWORD_NEEDS_VAULT
     assert await scene.outcome(secret, name="bob") is Reason.APP_PASSWORD_OF_ANOTHER
     await scene.store.app_passwords.revoke(ANN, row.id, actor="operator:root")
     assert await scene.outcome(secret) is Reason.APP_PASSWORD_REVOKED

@@ -37,6 +37,7 @@ PHONE = AppPassword("p1", "a1", "phone", frozenset(MailProtocol), created_at=NOW
 GRANT = Grant("g1", "a1", "d1", HERE.network, NOW - 10, NOW + 50)
 STEP = Step(TotpDevice("d1", "a1", "app", Secret(b"")), 33)
 YES, NO = Answer(Verdict.YES), Answer(Verdict.NO)
+STALE = Answer(Verdict.UNAVAILABLE, Reason.VAULT_STALE, "changed")
 DOWN = Answer(Verdict.UNAVAILABLE, Reason.BACKEND_UNAVAILABLE, "connection refused")
 
 
@@ -71,7 +72,7 @@ def decided(
             ANN, DOOR, Reason.APP_PASSWORD_SCOPE, id="network",
         ),
         pytest.param(replace(PHONE, networks=(ip_network("192.0.2.0/24"),)), ANN, DOOR, None, id="its network"),
-        pytest.param(PHONE, ANN, OWN, Reason.APP_PASSWORD_NEEDS_VAULT, id="own"),
+        pytest.param(PHONE, ANN, OWN, Reason.APP_PASSWORD_NEEDS_VAULT, id="own, from before the vault"),
     ],
 )  # fmt: skip
 def test_an_app_password(credential: AppPassword, account: Account | None, door: Door, reason: Reason | None) -> None:
@@ -111,6 +112,20 @@ PERSON = Account("p", AccountName("ann@example.org"))
 )  # fmt: skip
 def test_what_nobody_signs_in_to_opens_by_app_passwords_alone(decision: Decision, outcome: Granted | Reason) -> None:
     assert (decision.reason if isinstance(decision, Refused) else decision) == outcome
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        pytest.param(YES, Granted(Factor.APP_PASSWORD), id="leg open"),
+        pytest.param(STALE, Refused(Reason.VAULT_STALE, "changed"), id="the store no longer takes what lies there"),
+        pytest.param(DOWN, Refused(Reason.BACKEND_UNAVAILABLE, "connection refused"), id="down"),
+    ],
+)
+def test_under_own_the_leg_opens_with_what_lies_in_the_vault(answer: Answer, outcome: Decision) -> None:
+    assert decided(Proof(app_password=PHONE, answer=answer), door=OWN) == outcome
+    dead = decided(Proof(app_password=replace(PHONE, revoked_at=NOW - 1), answer=answer), door=OWN)
+    assert dead == Refused(Reason.APP_PASSWORD_REVOKED)
 
 
 def test_an_idle_app_password_lapses_from_its_last_use() -> None:

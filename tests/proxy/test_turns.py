@@ -42,3 +42,33 @@ async def test_whoever_gives_up_waiting_is_forgotten() -> None:
     async with asyncio.timeout(5), turns.take(ANN, HOME):
         pass
     assert len(turns) == 0
+
+
+async def test_behind_the_first_all_wait_until_somebody_has_passed() -> None:
+    turns, tasks, go = Turns(at_once=3), Tasks(), asyncio.Event()
+    inside: list[int] = []
+
+    async def device(number: int, *, passes: bool) -> None:
+        async with turns.behind_first(ANN) as passed:
+            inside.append(number)
+            if passes:
+                passed()
+                passed()  # by two at once: the turns do not grow by it
+            await go.wait()
+            go.clear()
+
+    waiting = [tasks.spawn(device(number, passes=number == 1), name="device") for number in range(6)]
+    await asyncio.sleep(0)
+    assert inside == [0]
+    go.set()
+    await asyncio.sleep(0)
+    await asyncio.wait([waiting[0]])
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert inside == [0, 1, 2, 3]
+    for task in waiting[1:]:
+        while not task.done():
+            go.set()
+            await asyncio.sleep(0)
+    assert sorted(inside) == list(range(6))
+    assert len(turns) == 0

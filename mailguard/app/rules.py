@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from mailguard.config import Settings
     from mailguard.keyring import Keyring
 
-GRANT_SECONDS = 60.0  # longer grants need their idle clock and connection cap, which come later
-
 # Registered for IMAP (RFC 7301 registry); submission has none. A mismatch is not rejected by Python's ssl, but
 # offering the id lets clients that insist on one through (ALPACA).
 _ALPN = {MailProtocol.IMAP: ("imap",), MailProtocol.SUBMISSION: ()}
@@ -89,7 +87,9 @@ def _policy(policy: config.Policy) -> Policy:
         administrators=TwoFactor(policy.administrators),
         codes_in_mail_clients=policy.codes_in_mail_clients,
         window=Window(policy.code_window),
-        grant_for=min(policy.grant_limit, GRANT_SECONDS) or None,
+        grant_limit=policy.grant_limit or None,
+        grant_idle=policy.grant_idle,
+        grant_connections=policy.grant_connections,
     )
 
 

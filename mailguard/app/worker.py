@@ -46,6 +46,8 @@ FIXED = ("server", "listen", "store", "keys")
 FLUSH_SECONDS = 0.2
 EXPIRY_SECONDS = 0.5
 USE_SECONDS = 10.0
+SILENCE_SECONDS = 5.0
+STRAYS_SECONDS = 60.0
 PURGE_SECONDS = 600.0
 FIRST_PROBE_SECONDS = 6.0
 
@@ -117,12 +119,15 @@ class Worker:
 
     async def _begin(self) -> None:
         store, registry = self._store, self.house.registry
-        await store.sessions.sweep({row.pid for row in await store.sessions.list() if _alive(row.pid)})
+        await store.sessions.sweep({row.pid for row in await store.sessions.list() if _alive(row.pid)} - {os.getpid()})
         poll = RevocationPoll(store.revocations, registry.apply, seen=await store.revocations.newest())
         self._repeat(POLL_SECONDS, poll.look, "revocations")
         self._repeat(FLUSH_SECONDS, partial(registry.flush, store.sessions), "session list")
+        self._repeat(SILENCE_SECONDS, partial(registry.tell_silence, store.sessions), "silence")
+        self._repeat(STRAYS_SECONDS, partial(registry.forget_strays, store.sessions), "strays")
         self._repeat(EXPIRY_SECONDS, store.app_passwords.expire, "expiry")
         self._repeat(USE_SECONDS, store.app_passwords.keep_open, "use")
+        self._repeat(EXPIRY_SECONDS, store.grants.expire, "grants")
         self._repeat(PURGE_SECONDS, store.purge, "purge")
         probes = [self._probe_job(protocol) for protocol in self.house.mirrors]
         await asyncio.gather(*(self._first_look(probe) for probe in probes))

@@ -22,6 +22,7 @@ from mailguard.auth.attempt import (
 )
 from mailguard.auth.decision import Door, barred, decide
 from mailguard.auth.events import Event
+from mailguard.auth.grants import Reach, reach
 from mailguard.auth.names import NameRefused
 from mailguard.auth.ports import (
     AuditRow,
@@ -184,7 +185,8 @@ class Login:
         self, name: AccountName, facts: Facts, grant: Grant, identity: Identity
     ) -> Admission | Refused:
         self._row = replace(self._row, credential=grant.id)
-        if self._door.form is LoginForm.MASTER or grant.network != self._origin.network:
+        elsewhere = reach(grant, self._origin, self._row.at) is Reach.ELSEWHERE
+        if self._door.form is LoginForm.MASTER or elsewhere:
             return await self._conclude(name, facts, Proof(grant=grant), None)
         digits = next((d.digits for d in facts.devices if d.id == grant.device_id), totp.USUAL_DIGITS)
         split = self._offered.split(digits)
@@ -236,11 +238,19 @@ class Login:
         entry = self._entry(name, facts, proof, decision, stake)
         match await self._by.ledger.admit(entry):
             case Lost() as lost:
+                if lost is Lost.ELSEWHERE:
+                    await self._name_grant(name)
                 return await self._refuse(Refused(_LOST[lost]), stake)
             case admission:
                 self._row = replace(self._row, factor=admission.factor, credential=admission.credential)
                 self._permit = self._permit_after(admission, entry, proof)
                 return admission
+
+    async def _name_grant(self, name: AccountName) -> None:
+        """A replay that was in flight while its string won elsewhere: the record says which grant it was."""
+        strings = self._offered.string_digests(self._by.keyring, name)
+        grant = (await self._by.ledger.facts(name, (), strings, self._row.at)).grant
+        self._row = replace(self._row, credential="" if grant is None else grant.id)
 
     def _entry(self, name: AccountName, facts: Facts, proof: Proof, granted: Granted, stake: Stake | None) -> Entry:
         credential, device, permit = "", "", ""
@@ -267,16 +277,18 @@ class Login:
             first_use=proof.app_password is not None and proof.app_password.last_used_at is None,
             group=proof.answer.group or "" if proof.answer is not None else "",
             store_password=self._proven,
+            connections=self._by.policies.of(facts.account).grant_connections,
         )
 
     def _winning(self, name: AccountName, facts: Facts, step: Step) -> Winning:
-        lasts = self._by.policies.of(facts.account).grant_for
+        policy = self._by.policies.of(facts.account)
         return Winning(
             device_id=step.device.id,
             step=step.step,
             string=self._string(name),
             network=self._origin.network,
-            grant_until=None if lasts is None else self._row.at + lasts,
+            grant_until=None if policy.grant_limit is None else self._row.at + policy.grant_limit,
+            grant_idle=policy.grant_idle,
         )
 
     def _string(self, name: AccountName) -> KeyedHash:
@@ -317,7 +329,7 @@ class Login:
     async def still_stands(self, admission: Admission) -> Refused | None:
         """Asked once the session is registered: was anything revoked that this login stands on, since its facts?"""
         try:
-            if not await self._by.ledger.revoked_since(admission.revision, admission):
+            if not await self._by.ledger.revoked_since(admission.revision, admission, self._row.session):
                 return None
             refused = Refused(Reason.REVOKED_IN_FLIGHT)
             await self._by.ledger.record(replace(self._refusal(refused), at=self._by.clock.now()))

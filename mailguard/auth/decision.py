@@ -20,6 +20,7 @@ from mailguard.auth.attempt import (
     Refused,
     Verdict,
 )
+from mailguard.auth.grants import Reach, reach
 
 if TYPE_CHECKING:
     from mailguard.auth.accounts import Account, AppPassword, Grant
@@ -47,7 +48,7 @@ def decide(
         barrier = barred(account, proof.app_password, proof.holder, door, origin, now=now)
         return barrier or _by_app_password(proof.answer, door)
     if proof.grant is not None:
-        return _by_grant(account, proof.grant, proof.answer, door, origin, policy=policy)
+        return _by_grant(account, proof.grant, proof.answer, door, origin, policy=policy, now=now)
     return _by_password(account, proof, door, policy)
 
 
@@ -96,13 +97,20 @@ def lapsed(credential: AppPassword, now: float) -> bool:
 
 
 def _by_grant(
-    account: Account | None, grant: Grant, answer: Answer | None, door: Door, origin: Origin, *, policy: Policy
+    account: Account | None,
+    grant: Grant,
+    answer: Answer | None,
+    door: Door,
+    origin: Origin,
+    *,
+    policy: Policy,
+    now: float,
 ) -> Decision:
     if account is None or grant.account_id != account.id:
         return Refused(Reason.UNKNOWN_ACCOUNT)
     if account.suspended:
         return Refused(Reason.SUSPENDED)
-    if grant.network != origin.network:
+    if reach(grant, origin, now) is Reach.ELSEWHERE:
         return Refused(Reason.REPLAY)
     if not policy.codes_in_mail_clients:
         return Refused(Reason.CODES_NOT_ALLOWED)

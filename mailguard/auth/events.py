@@ -37,6 +37,7 @@ class Event(StrEnum):
     VAULT_SEALED = "vault-sealed"  # the store password, to an account's app passwords
     VAULT_REFUSED = "vault-refused"  # the store said no to it
     GRANT_REVOKED = "grant-revoked"
+    GRANT_ENDED = "grant-ended"  # its hard end, or idle for too long
     MEMBER_ADDED = "member-added"  # a named person of a shared mailbox
     MEMBER_REMOVED = "member-removed"
     ADDRESS_ADDED = "address-added"  # a second address

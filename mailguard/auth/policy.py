@@ -24,7 +24,9 @@ class Policy:
     administrators: TwoFactor = TwoFactor.ENFORCE
     codes_in_mail_clients: bool = True
     window: Window = Window.PREVIOUS
-    grant_for: float | None = 60.0  # how long the winning string opens further sessions; None: one session a code
+    grant_limit: float | None = 12 * 3600.0  # the end of a grant, from its opening; None: one session a code
+    grant_idle: float = 3600.0  # the end of a grant without an open session
+    grant_connections: int = 8  # open sessions of one grant
 
     def demands_factor(self, account: Account | None) -> bool:
         """Whether a bare password is refused on mail. None: an account that would be created by this login."""

@@ -134,6 +134,7 @@ class Winning:
     string: KeyedHash  # of the exact string, under the newest key
     network: str
     grant_until: float | None  # None: one session a code
+    grant_idle: float  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,7 @@ class Entry:
     first_use: bool = False  # its app password had never been used when the facts were read
     group: str = ""  # the policy group of an account that this login creates
     store_password: Secret | None = None  # has just proved right: sealed anew to the account's app passwords
+    connections: int | None = None  # open sessions that its grant may have; the one silent longest makes room
 
 
 @unique
@@ -194,13 +196,13 @@ class Ledger(Protocol):
         """Record a refusal; the stake stays counted and its mark is set, for good where SPENDING holds the reason."""
 
     async def defer(self, audit: AuditRow, stake: Stake | None, permit: Permit | None = None) -> None:
-        """Record a temporary failure; the stake is refunded, a permit may be left behind."""
+        """Record a temporary failure; the stake is refunded, a permit may be left behind, the session is none."""
 
     async def record(self, audit: AuditRow) -> None:
         """Record an event by itself."""
 
-    async def revoked_since(self, revision: int, admission: Admission) -> bool:
-        """Has anything that this login stands on been revoked after `revision`?"""
+    async def revoked_since(self, revision: int, admission: Admission, session: str) -> bool:
+        """Has this session, or anything that it stands on, been revoked after `revision`?"""
 
     async def vault_entry(self, name: AccountName, app_password: AppPassword, now: float) -> VaultEntry | Shut:
         """What is sealed to an app password. Where the store refused it before, this is the one question that the

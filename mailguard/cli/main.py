@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mailguard.cli import account, app_password, audit, check, config, demo, init, serve, session, store, totp
+from mailguard.cli import account, app_password, audit, check, config, demo, grant, init, serve, session, store, totp
 from mailguard.cli.refusal import Commands
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ app.command("demo")(demo.demo)
 app.add_typer(account.app, name="account")
 app.add_typer(totp.app, name="totp")
 app.add_typer(app_password.app, name="app-password")
+app.add_typer(grant.app, name="grant")
 app.add_typer(session.app, name="session")
 app.add_typer(audit.app, name="audit")
 app.add_typer(store.app, name="store")

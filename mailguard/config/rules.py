@@ -54,20 +54,17 @@ class Policy:
         kinds.choice(CodeWindow), "previous", "none | previous | both: time steps accepted beside the current one"
     )
     grant_idle: float = key(
-        kinds.duration("0", "365d"),
+        kinds.duration("1m", "365d"),
         "1h",
-        "end of a grant without an open session",
-        built=False,
-        waits="a code's string opens further sessions for 60 s only",
+        "the string of a code opens further sessions from its network until it had none open for so long",
     )
     grant_limit: float = key(
         kinds.duration("0", "365d"),
         "12h",
-        'end of a grant, hard; "0": one login a code',
-        waits='anything but "0" acts as 60 s for further logins by the same string; open sessions stay',
+        'and at most so long: then its sessions end too; "0": one login a code',
     )
     grant_connections: int = key(
-        kinds.integer(1, 1000), 8, "open sessions of one grant", built=False, waits="sessions of a code are not counted"
+        kinds.integer(1, 1000), 8, "open sessions of one grant; a further one ends the one silent longest"
     )
     app_password_limit: int = key(kinds.integer(0, 1000), 20, "app passwords an account may have")
     app_password_expires: float | None = key(

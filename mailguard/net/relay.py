@@ -86,6 +86,10 @@ class Relay:
                 self._alarm.cancel()
         return RelayEnd(self._ended.result(), self._store.octets, self._client.octets)
 
+    def silence(self) -> float:
+        """Seconds since either side last sent anything."""
+        return self._loop.time() - self._active
+
     def abort(self) -> None:
         """Cut both connections within this call; nothing is written after it."""
         self.end(End.ABORTED)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mailguard.store.sessions import Sessions
 
 
+SILENCE_GRAIN = 1.0  # seconds
 _BY_GRANT = frozenset({Factor.CODE, Factor.GRANT})
 
 
@@ -32,6 +33,7 @@ class Live:
     started_at: float
     abort: Callable[[], None]
     client: str = ""
+    silence: Callable[[], float] = lambda: 0.0  # seconds since anything last moved
     ended: str = ""  # why it was ended from outside
 
     def end(self, why: str) -> None:
@@ -51,6 +53,7 @@ class Registry:
         self._opened: list[SessionRow] = []
         self._named: dict[str, str] = {}
         self._ended: list[tuple[str, AuditRow]] = []
+        self._seen: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._live)
@@ -59,6 +62,9 @@ class Registry:
         """Add a session; from here on it can be ended from outside."""
         self._live[live.id] = live
         admission = live.admission
+        if admission.factor in _BY_GRANT:  # listed in the transaction of its login
+            self.name(live.id, live.client)
+            return
         self._opened.append(
             SessionRow(
                 id=live.id,
@@ -70,7 +76,7 @@ class Registry:
                 factor=admission.factor,
                 credential=admission.credential,
                 device=admission.device,
-                grant=admission.credential if admission.factor in _BY_GRANT else "",
+                grant="",
                 person=admission.person_name,
                 client=live.client,
                 started_at=live.started_at,
@@ -89,6 +95,7 @@ class Registry:
         """A session is over, by itself or by `end`."""
         if self._live.pop(live.id, None) is None:
             return
+        self._seen.pop(live.id, None)
         seconds = max(0, round(self._now() - live.started_at))
         counts = f", {end.to_store} octets to the store, {end.to_client} to the client" if end is not None else ""
         row = AuditRow(
@@ -114,6 +121,21 @@ class Registry:
         for live in fallen:
             live.end("revoked")
         return len(fallen)
+
+    async def tell_silence(self, sessions: Sessions) -> None:
+        """Write when something last moved in the sessions of grants: at their cap, who was silent longest is ended."""
+        moved = {}
+        for live in self._live.values():
+            if live.admission.factor in _BY_GRANT and not live.ended:
+                at = self._now() - live.silence()
+                if at > self._seen.get(live.id, live.started_at) + SILENCE_GRAIN:
+                    moved[live.id] = at
+        await sessions.seen(moved)
+        self._seen.update(moved)
+
+    async def forget_strays(self, sessions: Sessions) -> None:
+        """Take off the shared list what this process never got to have."""
+        await sessions.forget_strays(self._pid, self._live.keys())
 
     def end_all(self, why: str) -> None:
         """End what is left, at the end of a drain."""

@@ -152,7 +152,7 @@ class Session:
         store, first = leg.detach()
         tap = self._tap() if self._protocol is MailProtocol.IMAP and not live.client else None
         relay = Relay(client, store, to_store=leftover, to_client=first, tap=tap)
-        live.abort = relay.abort
+        live.abort, live.silence = relay.abort, relay.silence
         end = None
         try:
             if live.ended:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from mailguard.auth.accounts import Account, AccountKind
+from mailguard.auth.accounts import Account, AccountKind, Grant
 from mailguard.auth.attempt import Admission, Factor
 from mailguard.auth.events import Event
-from mailguard.auth.ports import AuditRow, Lost, Permit
-from mailguard.store import audit, grants, rows, throttle, vault
+from mailguard.auth.grants import Reach, reach
+from mailguard.auth.ports import AuditRow, Lost
+from mailguard.store import audit, grants, places, rows, throttle, vault
 from mailguard.store.devices import has_factor
 from mailguard.store.ids import new_id
 from mailguard.store.revocations import revoked_since
@@ -54,6 +55,9 @@ _FIRST_USE = (
 )
 
 
+_BY_GRANT = frozenset({Factor.CODE, Factor.GRANT})
+
+
 class EntryLost(Exception):
     """Unwinds to the ledger, which undoes whatever the entry has done so far."""
 
@@ -71,6 +75,8 @@ def admit(connection: Connection, seal: Seal, entry: Entry) -> Admission:
     if revoked_since(connection, entry.revision, account=account_id, **stands_on):
         raise EntryLost(Lost.REVOKED)
     admission = _stand(connection, seal, entry, account_id)
+    if admission.factor in _BY_GRANT:
+        places.enter(connection, entry, admission)
     throttle.refund(connection, entry.stake)
     if entry.store_password is not None:
         vault.reseal(connection, seal, account_id, entry.store_password, entry.audit.at)
@@ -108,8 +114,10 @@ def _stand(connection: Connection, seal: Seal, entry: Entry, account_id: str) ->
             if not grants.use_permit(connection, entry.permit, now):
                 raise EntryLost(Lost.PERMIT_USED)
         case Factor.GRANT:
-            if not grants.is_live(connection, credential, now):
+            grant = grants.live_one(connection, seal, credential, now)
+            if grant is None:
                 raise EntryLost(Lost.REVOKED)
+            _open_under(connection, seal, entry, grant)
         case Factor.APP_PASSWORD:
             return _by_app_password(connection, entry)
         case _:
@@ -148,24 +156,54 @@ def _by_code(connection: Connection, seal: Seal, entry: Entry, account_id: str) 
     assert winning is not None
     step = {"device": winning.device_id, "account": account_id, "step": winning.step}
     if connection.execute(_CONSUME, step).rowcount != 1:
-        return _by_grant(connection, entry, winning, account_id)
+        return _by_grant(connection, seal, entry, winning, account_id)
     credential = ""
     if winning.grant_until is not None:
-        leave = Permit(
-            account_id, winning.device_id, winning.string, winning.network, winning.grant_until, entry.revision
+        credential = new_id()
+        grant = Grant(
+            id=credential,
+            account_id=account_id,
+            device_id=winning.device_id,
+            network=winning.network,
+            opened_at=now,
+            until=winning.grant_until,
+            idle=winning.grant_idle,
+            idle_since=now,
         )
-        credential = grants.open_grant(connection, seal, leave, now, single=False)
+        grants.open_grant(connection, seal, grant, winning.string)
     return Admission(entry.name, account_id, Factor.CODE, credential, winning.device_id, entry.revision)
 
 
-def _by_grant(connection: Connection, entry: Entry, winning: Winning, account_id: str) -> Admission:
+def _by_grant(connection: Connection, seal: Seal, entry: Entry, winning: Winning, account_id: str) -> Admission:
     """The step is gone. If the very same string took it, from the same network, this login is its second connection."""
-    alike = grants.of_string(connection, account_id, winning.string, entry.audit.at)
+    alike = grants.of_string(connection, seal, account_id, winning.string, entry.audit.at)
     if not alike:
         raise EntryLost(Lost.STEP_USED)
-    here = next((grant for grant in alike if grant.network == winning.network), None)
+    here = next((grant for grant in alike if _reach(grant, entry) is not Reach.ELSEWHERE), None)
     if here is None:
         raise EntryLost(Lost.ELSEWHERE)
-    if here.single and not grants.use_permit(connection, here.id, entry.audit.at):
-        raise EntryLost(Lost.PERMIT_USED)
+    if here.single:
+        if not grants.use_permit(connection, here.id, entry.audit.at):
+            raise EntryLost(Lost.PERMIT_USED)
+    else:
+        _open_under(connection, seal, entry, here)
     return Admission(entry.name, account_id, Factor.GRANT, here.id, here.device_id, entry.revision)
+
+
+def _open_under(connection: Connection, seal: Seal, entry: Entry, grant: Grant) -> None:
+    """Another session under a grant. Its second family joins here: of two networks that come at once, one does."""
+    now, origin = entry.audit.at, entry.audit.origin
+    assert origin is not None
+    match _reach(grant, entry):
+        case Reach.ELSEWHERE:
+            raise EntryLost(Lost.ELSEWHERE)
+        case Reach.JOINING:
+            grants.join(connection, seal, grant.id, origin.network, now)
+        case Reach.HERE:
+            pass
+    grants.used(connection, grant.id, now)
+
+
+def _reach(grant: Grant, entry: Entry) -> Reach:
+    assert entry.audit.origin is not None
+    return reach(grant, entry.audit.origin, entry.audit.at)

@@ -9,7 +9,7 @@ from sqlalchemy import and_, bindparam, literal, select
 
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow, Facts
-from mailguard.store import grants, revocations, rows
+from mailguard.store import grants, macs, revocations, rows
 from mailguard.store.revocations import Kind
 from mailguard.store.schema import accounts, app_passwords, devices
 from mailguard.store.schema import grants as grant_table
@@ -17,7 +17,7 @@ from mailguard.store.schema import grants as grant_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection, RowMapping
+    from sqlalchemy import Connection
 
     from mailguard.auth.accounts import Account, AccountName, AppPassword, Grant, KeyedHash, TotpDevice
     from mailguard.store.seal import Seal
@@ -91,6 +91,14 @@ def read(
             authenticators[device_id] = device.value
             if not device.intact:
                 altered(devices.name, device_id, name)
+    leave: dict[str, Grant | None] = {}
+    for row in found:
+        grant_id = row[grant_table.c.id]
+        if grant_id is not None and grant_id not in leave:
+            leave[grant_id] = rows.grant_of(row) if macs.fits(seal, grant_table, row) else None
+            if leave[grant_id] is None:
+                altered(grant_table.name, grant_id, name)
+    grant = next((each for each in leave.values() if each is not None), None)
     offered: AppPassword | None = None
     holder: Account | None = None
     if app_password:
@@ -109,9 +117,5 @@ def read(
                 holder = person.value
                 if not person.intact:
                     altered(accounts.name, holder.id, holder.name)
-    facts = Facts(account, tuple(authenticators.values()), offered, holder, _grant(found[0]), found[0]["revision"])
+    facts = Facts(account, tuple(authenticators.values()), offered, holder, grant, found[0]["revision"])
     return Reading(facts, tuple(alarms))
-
-
-def _grant(row: RowMapping) -> Grant | None:
-    return None if row[grant_table.c.id] is None else rows.grant_of(row)

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, true, update
 
 from mailguard.auth.accounts import Grant
-from mailguard.store import revocations
+from mailguard.auth.events import Event
+from mailguard.auth.ports import AuditRow
+from mailguard.store import audit, macs, revocations
+from mailguard.store.errors import ChangeRefused
 from mailguard.store.ids import new_id
 from mailguard.store.rows import grant_of, grant_values
-from mailguard.store.schema import grants
+from mailguard.store.schema import accounts, grants, sessions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, RowMapping
 
-    from mailguard.auth.accounts import KeyedHash
+    from mailguard.auth.accounts import AccountName, KeyedHash
     from mailguard.auth.ports import Permit
+    from mailguard.store.administration import Administration
     from mailguard.store.seal import Seal
 
 ENDED_KEPT_SECONDS = 24 * 3600.0
 
 _c = grants.c
-live = (_c.ended_at.is_(None), _c.until > bindparam("now"))
-"""What makes a grant pass at `now`."""
+_OPEN_SESSIONS = select(func.count()).where(sessions.c.grant_id == _c.id).scalar_subquery()
+_NOT_IDLE = _c.idle.is_(None) | (_c.idle_since + _c.idle > bindparam("now")) | (_OPEN_SESSIONS > 0)
+live = (_c.ended_at.is_(None), _c.until > bindparam("now"), _NOT_IDLE)
+"""What makes a grant pass at `now`. The idle clock runs only while no session of it is open."""
 
 _OPEN = insert(grants)
 _OF_STRING = (
@@ -33,36 +40,56 @@ _OF_STRING = (
     .where(_c.account_id == bindparam("account"), _c.string == bindparam("string"), *live)
     .order_by(_c.single, _c.opened_at)
 )
-_IS_LIVE = select(_c.id).where(_c.id == bindparam("grant"), *live)
+_LIVE = select(grants).where(_c.id == bindparam("grant"), *live)
+_JOIN = update(grants).where(_c.id == bindparam("grant"), _c.second == "")
+_USED = update(grants).where(_c.id == bindparam("grant")).values(idle_since=func.max(_c.idle_since, bindparam("at")))
 _ENDING = update(grants).where(_c.ended_at.is_(None)).values(ended_at=bindparam("end"), string=None)
 _USE = _ENDING.where(_c.id == bindparam("grant"), _c.until > bindparam("end"))
+_RUN_OUT = (
+    select(grants, accounts.c.name.label("owner"))
+    .join(accounts, accounts.c.id == _c.account_id)
+    .where(_c.ended_at.is_(None), (_c.until <= bindparam("now")) | ~_NOT_IDLE)
+)
+_LIST = (
+    select(grants, accounts.c.name.label("owner"), _OPEN_SESSIONS.label("open"))
+    .join(accounts, accounts.c.id == _c.account_id)
+    .where(*live)
+    .order_by(_c.opened_at, _c.id)
+)
 
 
-def open_grant(connection: Connection, seal: Seal, leave: Permit, opened_at: float, *, single: bool) -> str:
-    """Keep this leave as a permit (`single`: for one session) or as a grant (for any number); its id."""
-    grant = Grant(
-        id=new_id(),
-        account_id=leave.account_id,
-        device_id=leave.device_id,
-        network=leave.network,
-        opened_at=opened_at,
-        until=leave.until,
-        single=single,
-        idle_since=opened_at,
-    )
-    connection.execute(_OPEN, grant_values(seal, grant, leave.string))
-    return grant.id
+def open_grant(connection: Connection, seal: Seal, grant: Grant, string: KeyedHash) -> None:
+    """Keep leave for this exact string."""
+    connection.execute(_OPEN, grant_values(seal, grant, string))
 
 
-def of_string(connection: Connection, account_id: str, string: KeyedHash, now: float) -> Sequence[Grant]:
-    """Live grants of one exact string, from any network; lasting ones first."""
+def leave_permit(connection: Connection, seal: Seal, permit: Permit, now: float) -> None:
+    """Keep leave for one session."""
+    grant = Grant(new_id(), permit.account_id, permit.device_id, permit.network, now, permit.until, single=True)
+    open_grant(connection, seal, grant, permit.string)
+
+
+def of_string(connection: Connection, seal: Seal, account_id: str, string: KeyedHash, now: float) -> Sequence[Grant]:
+    """Live grants of one exact string, from any network; lasting ones first. An altered one is none."""
     found = connection.execute(_OF_STRING, {"account": account_id, "string": string.digest, "now": now})
-    return [grant_of(row) for row in found.mappings()]
+    return [grant_of(row) for row in found.mappings() if macs.fits(seal, grants, row)]
 
 
-def is_live(connection: Connection, grant_id: str, now: float) -> bool:
-    """Does this grant still pass?"""
-    return connection.execute(_IS_LIVE, {"grant": grant_id, "now": now}).first() is not None
+def live_one(connection: Connection, seal: Seal, grant_id: str, now: float) -> Grant | None:
+    """This grant, if it still passes. An altered one does not."""
+    row = connection.execute(_LIVE, {"grant": grant_id, "now": now}).mappings().first()
+    return None if row is None or not macs.fits(seal, grants, row) else grant_of(row)
+
+
+def join(connection: Connection, seal: Seal, grant_id: str, network: str, now: float) -> None:
+    """Let a live grant's second IP family join."""
+    row = connection.execute(_LIVE, {"grant": grant_id, "now": now}).mappings().one()
+    connection.execute(_JOIN, {"grant": grant_id, **macs.changed(seal, grants, row, second=network)})
+
+
+def used(connection: Connection, grant_id: str, now: float) -> None:
+    """A session was opened by it: its idle clock begins anew when that ends."""
+    connection.execute(_USED, {"grant": grant_id, "at": now})
 
 
 def use_permit(connection: Connection, grant_id: str, now: float) -> bool:
@@ -82,6 +109,68 @@ def end_one(connection: Connection, grant_id: str, now: float) -> None:
 
 
 def purge(connection: Connection, now: float) -> None:
-    """Erase the hashes of grants that have run out; forget grants a day after their end."""
-    end(connection, _c.until <= now, now)
+    """Forget grants a day after their end."""
     connection.execute(delete(grants).where(_c.ended_at < now - ENDED_KEPT_SECONDS))
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRow:
+    """A live grant or permit, as it is listed. `sessions` are open now."""
+
+    account: str
+    grant: Grant
+    sessions: int
+
+
+class Grants:
+    """The live grants, as an administrator sees them and time ends them."""
+
+    def __init__(self, administration: Administration) -> None:
+        self._by = administration
+
+    async def list(self, name: AccountName | None = None) -> tuple[GrantRow, ...]:
+        """All live grants, or one account's, oldest first."""
+        query = _LIST.where(true() if name is None else accounts.c.name == name)
+        now = {"now": self._by.now()}
+        found = await self._by.database.read(lambda connection: connection.execute(query, now).mappings().all())
+        return tuple(GrantRow(row["owner"], grant_of(row), row["open"]) for row in found)
+
+    async def revoke(self, grant_id: str, *, actor: str) -> str:
+        """End a grant and every session opened with it, on every worker; whose it was."""
+
+        def work(connection: Connection) -> str:
+            now = self._by.now()
+            query = _LIST.where(_c.id == grant_id)
+            row = connection.execute(query, {"now": now}).mappings().first()
+            if row is None:
+                raise ChangeRefused(f"there is no grant {grant_id}: see `mailguard grant list`")
+            owner: AccountName = row["owner"]
+            end_one(connection, grant_id, now)
+            self._by.record(connection, Event.GRANT_REVOKED, owner, actor, credential=grant_id)
+            return owner
+
+        return await self._by.database.write(work)
+
+    async def expire(self) -> int:
+        """End what has run out, and its sessions, and erase its hash; how many those were. Writes only if some did."""
+        now = {"now": self._by.now()}
+        if not await self._by.database.read(lambda connection: connection.execute(_RUN_OUT, now).first()):
+            return 0
+
+        def work(connection: Connection) -> int:
+            found = connection.execute(_RUN_OUT, now).mappings().all()
+            for row in found:
+                self._run_out(connection, row)
+            return len(found)
+
+        return await self._by.database.write(work)
+
+    def _run_out(self, connection: Connection, row: RowMapping) -> None:
+        now, grant = self._by.now(), grant_of(row)
+        end_one(connection, grant.id, now)
+        if not grant.single:  # that a permit went unused is of no interest
+            why = "its hard end" if grant.until <= now else "idle: no session of it was open"
+            ended = AuditRow(
+                Event.GRANT_ENDED, now, account=row["owner"], actor="system", credential=grant.id, detail=why
+            )
+            audit.append(connection, ended)

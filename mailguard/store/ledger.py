@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mailguard.auth.events import Event
 from mailguard.auth.ports import SPENDING, AuditRow, Shut
 from mailguard.store import audit as record
-from mailguard.store import grants, throttle, vault
+from mailguard.store import grants, places, throttle, vault
 from mailguard.store.engine import Undone
 from mailguard.store.entry import EntryLost, admit
 from mailguard.store.facts import Reading, read
@@ -74,8 +74,9 @@ class StoreLedger:
 
         def work(connection: Connection) -> None:
             throttle.defer(connection, stake)
+            places.leave(connection, audit.session)
             if permit is not None and not _fallen(connection, permit):
-                grants.open_grant(connection, self._seal, permit, audit.at, single=True)
+                grants.leave_permit(connection, self._seal, permit, audit.at)
             record.append(connection, audit)
 
         await self._database.write(work)
@@ -84,7 +85,7 @@ class StoreLedger:
         """Record an event by itself."""
         await self._database.write(lambda connection: record.append(connection, audit))
 
-    async def revoked_since(self, revision: int, admission: Admission) -> bool:
+    async def revoked_since(self, revision: int, admission: Admission, session: str) -> bool:
         """Compare a login with what was revoked since."""
 
         def work(connection: Connection) -> bool:
@@ -96,6 +97,7 @@ class StoreLedger:
                 device=admission.device,
                 person=admission.person,
                 password=admission.account_id if admission.factor.by_password else "",
+                session=session,
             )
 
         return await self._database.read(work)

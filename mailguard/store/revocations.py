@@ -78,7 +78,6 @@ _SINCE = select(
             *(
                 and_(_c.kind == kind.value, _c.target == bindparam(name))
                 for kind, names in _STANDS_ON.items()
-                if kind is not Kind.SESSION  # a login is none yet
                 for name in names
             ),
         ),
@@ -109,9 +108,10 @@ def revoked_since(
     device: str = "",
     person: str = "",
     password: str = "",
+    session: str = "",
 ) -> bool:
-    """Has anything that a login stands on been revoked after `revision`?"""
-    stands_on = {"account": account, "credential": credential, "device": device, "person": person}
+    """Has a login, or anything that it stands on, been revoked after `revision`?"""
+    stands_on = {"account": account, "credential": credential, "device": device, "person": person, "session": session}
     stands_on["password"] = password
     return bool(connection.execute(_SINCE, {"revision": revision, **stands_on}).scalar_one())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, or_, select, true, update
+from sqlalchemy import bindparam, delete, func, or_, select, true, update
 from sqlalchemy.dialects.sqlite import insert
 
 from mailguard.auth.attempt import Factor, MailProtocol, Origin
@@ -16,14 +16,17 @@ from mailguard.store.accounts import end_everything
 from mailguard.store.errors import ChangeRefused
 from mailguard.store.revocations import Kind
 from mailguard.store.schema import app_passwords, sessions
+from mailguard.store.schema import grants as grant_table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import Connection, RowMapping
 
     from mailguard.auth.accounts import AccountName
     from mailguard.store.administration import Administration
+
+LOGIN_SECONDS = 120.0  # no login takes longer to become a session, or none
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,13 @@ _CLIENT_OF_PASSWORD = (
     .where(app_passwords.c.id.in_(select(_c.credential).where(_c.id == bindparam("session"))))
     .values(last_client=bindparam("said"))
 )
+_IDLE_FROM = (
+    update(grant_table)
+    .where(grant_table.c.id == select(_c.grant_id).where(_c.id == bindparam("session")).scalar_subquery())
+    .values(idle_since=func.max(grant_table.c.idle_since, bindparam("at")))
+)
+_SEEN = update(sessions).where(_c.id == bindparam("session")).values(seen_at=func.max(_c.seen_at, bindparam("moved")))
+_MINE = select(_c.id).where(_c.pid == bindparam("mine"), _c.started_at < bindparam("before"))
 _OTHERS = select(sessions).where(_c.pid.not_in(bindparam("alive", expanding=True)))
 
 
@@ -66,7 +76,7 @@ class Sessions:
 
     async def opened(self, batch: Sequence[SessionRow]) -> None:
         """Sessions that began."""
-        values = [_values(row) for row in batch]
+        values = [session_values(row) for row in batch]
         if values:
             await self._by.database.write(lambda connection: connection.execute(_OPENED, values))
 
@@ -75,7 +85,7 @@ class Sessions:
 
         def work(connection: Connection) -> None:
             for session_id, row in batch:
-                connection.execute(_ENDED, {"session": session_id})
+                _end(connection, session_id, row.at)
                 audit.append(connection, row)
 
         if batch:
@@ -91,6 +101,27 @@ class Sessions:
 
         await self._by.database.write(work)
 
+    async def seen(self, batch: Mapping[str, float]) -> None:
+        """When something last moved in each of these sessions."""
+        moved = [{"session": session, "moved": at} for session, at in batch.items()]
+        if moved:
+            await self._by.database.write(lambda connection: connection.execute(_SEEN, moved))
+
+    async def forget_strays(self, pid: int, known: Collection[str]) -> int:
+        """Forget this process's sessions that it does not have: their leg failed while the records were away. How many
+        those were."""
+        mine = {"mine": pid, "before": self._by.now() - LOGIN_SECONDS}
+        found = await self._by.database.read(lambda connection: connection.execute(_MINE, mine).scalars().all())
+        strays = set(found).difference(known)
+
+        def work(connection: Connection) -> None:
+            for session_id in strays:
+                _end(connection, session_id, self._by.now())
+
+        if strays:
+            await self._by.database.write(work)
+        return len(strays)
+
     async def list(self, name: AccountName | None = None) -> tuple[SessionRow, ...]:
         """All sessions, or one account's and that person's at shared mailboxes, oldest first."""
         whose = true() if name is None else or_(_c.account == name, _c.person == name)
@@ -104,7 +135,7 @@ class Sessions:
         def work(connection: Connection) -> int:
             orphans = [_session(row) for row in connection.execute(_OTHERS, {"alive": list(alive)}).mappings()]
             for session in orphans:
-                connection.execute(_ENDED, {"session": session.id})
+                _end(connection, session.id, self._by.now())
                 audit.append(connection, self._orphaned(session))
             return len(orphans)
 
@@ -165,7 +196,14 @@ class Sessions:
         )
 
 
-def _values(row: SessionRow) -> dict[str, str | int | float]:
+def _end(connection: Connection, session_id: str, at: float) -> None:
+    """Take a session off the list; if it was the last of its grant, that is idle from now on."""
+    connection.execute(_IDLE_FROM, {"session": session_id, "at": at})
+    connection.execute(_ENDED, {"session": session_id})
+
+
+def session_values(row: SessionRow) -> dict[str, str | int | float]:
+    """The row of a session."""
     values = asdict(row)
     return {**values, "grant_id": values.pop("grant"), "protocol": row.protocol.value, "factor": row.factor.value}
 

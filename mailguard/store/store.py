@@ -20,6 +20,7 @@ from mailguard.store.app_passwords import AppPasswords
 from mailguard.store.audit import AuditLog
 from mailguard.store.devices import Devices
 from mailguard.store.engine import Database, database_path
+from mailguard.store.grants import Grants
 from mailguard.store.ledger import StoreLedger
 from mailguard.store.members import Members
 from mailguard.store.passwords import Passwords
@@ -60,6 +61,7 @@ class Store:
         self.app_passwords = AppPasswords(administration)
         self.vault = Vault(administration)
         self.passwords = Passwords(administration)
+        self.grants = Grants(administration)
         self.sessions = Sessions(administration)
         self.ledger = StoreLedger(self._database, seal)
         self.revocations = Revocations(self._database)

@@ -29,6 +29,7 @@ SILENT = {
     Event.CLIENT_UNNAMED,
     Event.VAULT_SEALED,
     Event.GRANT_REVOKED,
+    Event.GRANT_ENDED,
     Event.MEMBER_ADDED,
     Event.MEMBER_REMOVED,
     Event.PASSWORD_CHANGED,  # by its owner, at the identity source

@@ -155,8 +155,9 @@ def test_a_group_overrides_the_policy_and_inherits_the_rest(tmp_path: Path) -> N
         ("[backend.pop3]", "config.toml: backend.pop3: is not built yet; remove the table"),
         ("[backend.imaps]", "config.toml: backend.imaps: is unknown; did you mean imap?"),
         (
-            "[policy]\ngrant_connections = 9",
-            "config.toml: policy.grant_connections: 9 is not built yet; remove the line or write grant_connections = 8",
+            '[observe]\nmetrics = "127.0.0.1:9"',
+            'config.toml: observe.metrics: "127.0.0.1:9" is not built yet; remove the line or write '
+            'metrics = "127.0.0.1:9464"',
         ),
         (
             '[policy.group.staff]\ntwo_factor = "warn"',
@@ -333,9 +334,6 @@ def test_what_is_not_acted_on_is_listed(tmp_path: Path) -> None:
         "identity.questions",
         "backend.submission.forward_client",
         "policy.first_enrolment",
-        "policy.grant_idle",
-        "policy.grant_limit",
-        "policy.grant_connections",
         "portal.address",
         "audit.retention",
         "notify.from",
@@ -347,9 +345,9 @@ def test_what_is_not_acted_on_is_listed(tmp_path: Path) -> None:
 def test_a_feature_that_is_switched_off_needs_no_mention(tmp_path: Path) -> None:
     settings = read(
         tmp_path,
-        '[backend.submission]\nhost = "store"\nport = 465\nforward_client = "none"\n[policy]\ngrant_limit = "0"',
+        '[backend.submission]\nhost = "store"\nport = 465\nforward_client = "none"',
     )
-    assert not [line for line in settings.unacted() if "forward_client" in line or "grant_limit" in line]
+    assert not [line for line in settings.unacted() if "forward_client" in line]
 
 
 @given(st.integers(min_value=0, max_value=365 * 86400))

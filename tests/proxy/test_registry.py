@@ -16,6 +16,7 @@ from mailguard.store.revocations import Kind, Revocation
 
 ANN = AccountName("ann@example.org")
 ADMISSION = Admission(ANN, "account-1", Factor.CODE, "grant-1", "device-1", 7)
+BY_APP_PASSWORD = replace(ADMISSION, factor=Factor.APP_PASSWORD, credential="app-password-1", device="")
 NOON = 1_795_521_600.0
 
 
@@ -68,13 +69,19 @@ def test_a_session_ends_with_what_it_stands_on_and_with_nothing_else(
 
 async def test_the_shared_list_hears_of_each_session(registry: Registry, tmp_path: Path) -> None:
     store = await Store.open(f"sqlite:///{tmp_path / 'mailguard.db'}", keyring.create(tmp_path / "keys.toml"))
-    live, _ = session(registry)
+    live, _ = session(registry, admission=BY_APP_PASSWORD)
     await registry.flush(store.sessions)
     registry.name("s1", "Thunderbird 128")
     registry.name("gone", "nobody")
     await registry.flush(store.sessions)
     (row,) = await store.sessions.list()
-    assert (row.id, row.grant, row.client, row.pid) == ("s1", "grant-1", "Thunderbird 128", 4711)
+    assert (row.id, row.credential, row.grant, row.client, row.pid) == (
+        "s1",
+        "app-password-1",
+        "",
+        "Thunderbird 128",
+        4711,
+    )
     registry.closed(live, "client-closed", RelayEnd(End.CLIENT_CLOSED, 11, 22))
     registry.closed(live, "twice", None)
     await registry.flush(store.sessions)
@@ -90,10 +97,10 @@ async def test_what_could_not_be_written_waits(registry: Registry, tmp_path: Pat
     url = f"sqlite:///{tmp_path / 'mailguard.db'}"
     shut = await Store.open(url, ring)
     await shut.close()
-    first, _ = session(registry, "s1")
+    first, _ = session(registry, "s1", BY_APP_PASSWORD)
     with pytest.raises(StoreUnavailable):
         await registry.flush(shut.sessions)
-    session(registry, "s2")
+    session(registry, "s2", BY_APP_PASSWORD)
     registry.closed(first, "client-closed", None)
     with pytest.raises(StoreUnavailable):
         await registry.flush(shut.sessions)

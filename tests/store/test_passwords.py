@@ -63,8 +63,8 @@ async def test_what_the_old_password_opened_ends_and_app_passwords_stay(
     revision = (await store.ledger.facts(ANN, [], [], NOON)).revision
     phones = admitted(await store.ledger.admit(by_app_password(issued, revision=revision)))
     await store.passwords.set(ANN, HASH, actor=OPERATOR, needs_factor=False)
-    assert await store.ledger.revoked_since(revision, by_grant)
-    assert not await store.ledger.revoked_since(revision, phones)
+    assert await store.ledger.revoked_since(revision, by_grant, "mg-1")
+    assert not await store.ledger.revoked_since(revision, phones, "mg-1")
     assert await store.ledger.admit(by_code(keys, device, 102, revision=revision)) is Lost.REVOKED
     assert await store.ledger.admit(by_code(keys, device, 101, revision=revision + 1)) is Lost.STEP_USED
 

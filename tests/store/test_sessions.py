@@ -88,14 +88,14 @@ async def test_ending_one_session_ends_its_grant(store: Store, keys: Keyring, an
     device = await phone(store)
     entry = by_code(keys, device, 101)
     admission = admitted(await store.ledger.admit(entry))
-    await store.sessions.opened([session(factor=Factor.CODE, grant=admission.credential)])
-    await store.sessions.end("mg-1", actor=OPERATOR)
+    (opened,) = await store.sessions.list()
+    await store.sessions.end(opened.id, actor=OPERATOR)
     revoked = [(r.kind, r.target) for r in await store.revocations.after(0)]
-    assert revoked == [(Kind.GRANT, admission.credential), (Kind.SESSION, "mg-1")]
+    assert revoked == [(Kind.GRANT, admission.credential), (Kind.SESSION, opened.id)]
     assert entry.winning is not None
     assert (await store.ledger.facts(ANN, [], [entry.winning.string], NOON)).grant is None
     last = (await store.audit.list())[-1].row
-    assert (last.event, last.account, last.actor, last.session) == (Event.SESSION_END_ASKED, ANN, OPERATOR, "mg-1")
+    assert (last.event, last.account, last.actor, last.session) == (Event.SESSION_END_ASKED, ANN, OPERATOR, opened.id)
     assert len(await store.sessions.list()) == 1, "its worker takes it off the list, when it is over"
 
 

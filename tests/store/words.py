@@ -66,7 +66,8 @@ async def app_password(
 
 
 def granted(name: AccountName = ANN, at: float = NOON, origin: Origin = HOME, **more: Any) -> AuditRow:
-    return AuditRow(Event.LOGIN_GRANTED, at, account=name, origin=origin, protocol=MailProtocol.IMAP, **more)
+    said = {"session": f"mg-{new_id()}", **more}
+    return AuditRow(Event.LOGIN_GRANTED, at, account=name, origin=origin, protocol=MailProtocol.IMAP, **said)
 
 
 def refused(name: str = ANN, at: float = NOON, origin: Origin = HOME, reason: str = "wrong-password") -> AuditRow:
@@ -82,6 +83,8 @@ def by_code(
     origin: Origin = HOME,
     at: float = NOON,
     grant: float | None = 60.0,
+    idle: float = 60.0,
+    connections: int | None = 8,
     revision: int = 0,
     stake: Stake | None = None,
 ) -> Entry:
@@ -96,7 +99,8 @@ def by_code(
         revision=revision,
         audit=granted(at=at, origin=origin, factor=Factor.CODE, credential=device.id),
         stake=stake,
-        winning=Winning(device.id, step, string, origin.network, None if grant is None else at + grant),
+        winning=Winning(device.id, step, string, origin.network, None if grant is None else at + grant, idle),
+        connections=connections,
     )
 
 

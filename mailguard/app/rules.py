@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mailguard.app.naming import naming_of
 from mailguard.auth.attempt import LoginForm, MailProtocol
 from mailguard.auth.authenticator import Authenticator
-from mailguard.auth.policy import Policies, Policy, TwoFactor
+from mailguard.auth.policy import FirstEnrolment, Policies, Policy, TwoFactor
 from mailguard.auth.totp import Window
 from mailguard.backends.target import Target, identity_target, target
 from mailguard.config import Unknown, Username
@@ -85,6 +85,7 @@ def _policy(policy: config.Policy) -> Policy:
     return Policy(
         two_factor=TwoFactor(policy.two_factor),
         administrators=TwoFactor(policy.administrators),
+        first_enrolment=FirstEnrolment(policy.first_enrolment),
         codes_in_mail_clients=policy.codes_in_mail_clients,
         window=Window(policy.code_window),
         grant_limit=policy.grant_limit or None,

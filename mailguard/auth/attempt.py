@@ -78,6 +78,10 @@ class Factor(StrEnum):
     CODE = "code"  # password and a fresh code
     GRANT = "grant"  # the exact string that won its step a moment ago
     PASSWORD = "password"  # the bare password, where policy lets it pass
+    # Where a person signs in, with the password:
+    RECOVERY_CODE = "recovery-code"
+    ENROLMENT_CODE = "enrolment-code"
+    BYPASS = "bypass"
 
     @property
     def by_password(self) -> bool:

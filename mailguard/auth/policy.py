@@ -16,12 +16,21 @@ class TwoFactor(StrEnum):
     ENFORCE = "enforce"
 
 
+@unique
+class FirstEnrolment(StrEnum):
+    """What binds the first factor of an account that may do without one. One that may not needs a claim."""
+
+    PASSWORD = "password"
+    CLAIM = "claim"  # a one-time enrolment code from an administrator
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The rules of one group, or of everybody else. Times in seconds."""
 
     two_factor: TwoFactor = TwoFactor.OPTIONAL
     administrators: TwoFactor = TwoFactor.ENFORCE
+    first_enrolment: FirstEnrolment = FirstEnrolment.PASSWORD
     codes_in_mail_clients: bool = True
     window: Window = Window.PREVIOUS
     grant_limit: float | None = 12 * 3600.0  # the end of a grant, from its opening; None: one session a code
@@ -35,6 +44,11 @@ class Policy:
         if account.factor_required or self.two_factor is TwoFactor.ENFORCE:
             return True
         return account.administrator and self.administrators is TwoFactor.ENFORCE
+
+    def demands_claim(self, account: Account | None) -> bool:
+        """Whether the password alone binds no first factor: under enforce and after a reset a phished one must not
+        enrol the thief."""
+        return self.first_enrolment is FirstEnrolment.CLAIM or self.demands_factor(account)
 
 
 @dataclass(frozen=True, slots=True)

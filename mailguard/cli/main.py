@@ -7,7 +7,22 @@ from typing import Annotated
 
 import typer
 
-from mailguard.cli import account, app_password, audit, check, config, demo, grant, init, serve, session, store, totp
+from mailguard.cli import (
+    account,
+    app_password,
+    audit,
+    check,
+    config,
+    demo,
+    grant,
+    init,
+    one_time,
+    recovery_codes,
+    serve,
+    session,
+    store,
+    totp,
+)
 from mailguard.cli.refusal import Commands
 
 app = typer.Typer(
@@ -37,6 +52,9 @@ app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.add_typer(account.app, name="account")
 app.add_typer(totp.app, name="totp")
+app.add_typer(recovery_codes.app, name="recovery-codes")
+app.add_typer(one_time.bypass, name="bypass")
+app.add_typer(one_time.enrolment_code, name="enrolment-code")
 app.add_typer(app_password.app, name="app-password")
 app.add_typer(grant.app, name="grant")
 app.add_typer(session.app, name="session")

@@ -12,6 +12,7 @@ from mailguard.auth.ports import AuditRow
 from mailguard.auth.throttle import owner_key
 from mailguard.store import audit, rows, throttle
 from mailguard.store.errors import ChangeRefused
+from mailguard.store.revocations import revoked_since
 from mailguard.store.schema import accounts
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from mailguard.auth.accounts import Account, AccountName
     from mailguard.auth.events import Event
+    from mailguard.auth.standing import SignedIn
     from mailguard.store.engine import Database
     from mailguard.store.seal import Seal
 
@@ -41,16 +43,22 @@ class Administration:
         row = connection.execute(_BY_NAME, {"wanted": name}).mappings().first()
         return None if row is None else rows.account_of(self.seal, row).value
 
-    def demand(self, connection: Connection, name: AccountName) -> Account:
-        """The account of this name; ChangeRefused where there is none."""
+    def demand(self, connection: Connection, name: AccountName, *, signed: SignedIn | None = None) -> Account:
+        """The account of this name; ChangeRefused where there is none, or where whoever `signed` in to change it was
+        suspended or reset since, or lost the authenticator that they did it with."""
         account = self.find(connection, name)
         if account is None:
             raise ChangeRefused(f"there is no account {name}: see `mailguard account list`")
+        if signed is not None and (
+            signed.account_id != account.id
+            or revoked_since(connection, signed.revision, account=account.id, device=signed.device)
+        ):
+            raise ChangeRefused("this sign-in has ended: sign in again")
         return account
 
-    def demand_person(self, connection: Connection, name: AccountName) -> Account:
+    def demand_person(self, connection: Connection, name: AccountName, *, signed: SignedIn | None = None) -> Account:
         """The account of this name; ChangeRefused unless a person signs in to it."""
-        account = self.demand(connection, name)
+        account = self.demand(connection, name, signed=signed)
         if account.kind is not AccountKind.PERSON:
             raise ChangeRefused(
                 f"{name} is a {account.kind} account, which nobody signs in to: it takes app passwords alone"

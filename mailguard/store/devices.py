@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from mailguard.auth import totp
-from mailguard.auth.accounts import AccountName, TotpDevice
+from mailguard.auth.accounts import AccountName, CodeKind, TotpDevice
 from mailguard.auth.events import Event
-from mailguard.store import app_passwords, grants, macs, revocations, rows
+from mailguard.store import app_passwords, claims, codes, grants, macs, revocations, rows
 from mailguard.store.accounts import end_everything
 from mailguard.store.errors import ChangeRefused
+from mailguard.store.factors import has_factor
 from mailguard.store.ids import new_id
 from mailguard.store.revocations import Kind
 from mailguard.store.schema import accounts, devices
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
 
+    from mailguard.auth.standing import SignedIn
     from mailguard.secret import Secret
     from mailguard.store.administration import Administration
 
@@ -46,7 +48,6 @@ _SET_BACK = (
 )
 _REMOVE = delete(devices).where(_c.id == bindparam("device"), _c.account_id == bindparam("account"))
 _REMOVE_ALL = delete(devices).where(_c.account_id == bindparam("account"))
-_CONFIRMED = select(func.count()).where(_c.account_id == bindparam("account"), _c.confirmed_at.is_not(None))
 
 
 class Devices:
@@ -65,13 +66,14 @@ class Devices:
         digits: int = 6,
         period: int = 30,
         algorithm: str = "SHA1",
+        signed: SignedIn | None = None,
     ) -> TotpDevice:
         """Keep a new seed (base32), sealed. It counts for nothing until confirm(). ChangeRefused where the account has
         this very seed already, or as many as it may have."""
         _demand_name(label)
 
         def work(connection: Connection) -> TotpDevice:
-            account = self._by.demand_person(connection, name)
+            account = self._by.demand_person(connection, name, signed=signed)
             now = self._by.now()
             device = TotpDevice(new_id(), account.id, label, seed, digits, period, algorithm, created_at=now)
             self._demand_room(connection, name, device)
@@ -89,17 +91,24 @@ class Devices:
         if same is not None:
             raise ChangeRefused(f"this is authenticator {same.id} of {name} already: each code of it would count twice")
 
-    async def confirm(self, device_id: str, step: int, *, actor: str) -> None:
-        """A first code fitted: the authenticator counts from now on, and that code's step is consumed."""
+    async def confirm(
+        self, device_id: str, step: int, *, actor: str, only_first: bool = False, signed: SignedIn | None = None
+    ) -> None:
+        """A first code fitted: the authenticator counts from now on, and that code's step is consumed. `only_first`:
+        ChangeRefused where the account has one already; whoever was let in to bind the first binds no second."""
 
         def work(connection: Connection) -> None:
             row = connection.execute(_ONE, {"device": device_id}).mappings().first()
             if row is None or row[_c.confirmed_at] is not None or not rows.device_of(self._by.seal, row).intact:
                 raise ChangeRefused(f"there is no authenticator {device_id} to confirm: enrol it again")
+            name = AccountName(row["account_name"])
+            account = self._by.demand(connection, name, signed=signed)
+            if only_first and has_factor(connection, account.id):
+                raise ChangeRefused(f"{name} has an authenticator by now: sign in again, with a code of it")
             confirmed = macs.changed(self._by.seal, devices, row, confirmed_at=self._by.now())
             connection.execute(_CHANGE, {"device": device_id, **confirmed, "last_step": step})
-            name = AccountName(row["account_name"])
-            self._by.rewrite(connection, replace(self._by.demand(connection, name), factor_required=False))
+            self._by.rewrite(connection, replace(account, factor_required=False))
+            codes.withdraw(self._by, connection, account, {CodeKind.ENROLMENT}, actor)
             self._by.unlock(connection, name)
             self._by.record(connection, Event.TOTP_CONFIRMED, name, actor, credential=device_id)
 
@@ -126,12 +135,14 @@ class Devices:
 
         return await self._by.database.read(work)
 
-    async def rename(self, name: AccountName, device_id: str, label: str, *, actor: str) -> None:
+    async def rename(
+        self, name: AccountName, device_id: str, label: str, *, actor: str, signed: SignedIn | None = None
+    ) -> None:
         """Call it something else."""
         _demand_name(label)
 
         def work(connection: Connection) -> None:
-            account = self._by.demand(connection, name)
+            account = self._by.demand(connection, name, signed=signed)
             row = next((row for row in _rows_of(connection, account.id) if row[_c.id] == device_id), None)
             if row is None:
                 raise _no_such(name, device_id)
@@ -164,11 +175,11 @@ class Devices:
         self._by.record(connection, Event.TOTP_RESYNCED, name, actor, credential=device.id, detail=detail)
         return True
 
-    async def remove(self, name: AccountName, device_id: str, *, actor: str) -> None:
+    async def remove(self, name: AccountName, device_id: str, *, actor: str, signed: SignedIn | None = None) -> None:
         """Remove one authenticator: grants and sessions opened with it end."""
 
         def work(connection: Connection) -> None:
-            account = self._by.demand(connection, name)
+            account = self._by.demand(connection, name, signed=signed)
             if connection.execute(_REMOVE, {"device": device_id, "account": account.id}).rowcount != 1:
                 raise _no_such(name, device_id)
             now = self._by.now()
@@ -176,6 +187,8 @@ class Devices:
             revocations.revoke(connection, Kind.DEVICE, device_id, now)
             self._by.unlock(connection, name)
             self._by.record(connection, Event.TOTP_REMOVED, name, actor, credential=device_id)
+            if not has_factor(connection, account.id):  # nothing is left that they could stand in for
+                codes.withdraw(self._by, connection, account, {CodeKind.RECOVERY}, actor)
 
         await self._by.database.write(work)
 
@@ -183,7 +196,8 @@ class Devices:
         self, name: AccountName, *, actor: str, app_passwords_too: bool = False, factor_required: bool = True
     ) -> None:
         """Remove every authenticator: all sessions and grants end. With `factor_required` the bare password stays
-        refused on mail, for whoever stole the phone may know it. App passwords survive unless asked otherwise."""
+        refused on mail, for whoever stole the phone may know it. One-time codes and claim links end. App passwords
+        survive unless asked otherwise."""
 
         def work(connection: Connection) -> None:
             account = self._by.demand(connection, name)
@@ -194,6 +208,8 @@ class Devices:
             self._by.unlock(connection, name)
             detail = f"{removed} authenticators removed"
             self._by.record(connection, Event.FACTORS_RESET, name, actor, detail=detail)
+            codes.withdraw(self._by, connection, account, set(CodeKind), actor)
+            claims.withdraw(connection, account.id)
             if app_passwords_too:
                 app_passwords.revoke_all_of(self._by, connection, account, actor)
 
@@ -215,11 +231,6 @@ def _no_such(name: AccountName, device_id: str) -> ChangeRefused:
 
 def _altered(device_id: str) -> ChangeRefused:
     return ChangeRefused(f"the row of authenticator {device_id} was altered: remove it and enrol a new one")
-
-
-def has_factor(connection: Connection, account_id: str) -> bool:
-    """Has this account a confirmed authenticator?"""
-    return bool(connection.execute(_CONFIRMED, {"account": account_id}).scalar_one())
 
 
 def purge(connection: Connection, now: float) -> None:

@@ -14,7 +14,7 @@ from mailguard.auth.events import Event
 from mailguard.auth.grants import Reach, reach
 from mailguard.auth.ports import AuditRow, Lost
 from mailguard.store import audit, grants, places, rows, throttle, vault
-from mailguard.store.devices import has_factor
+from mailguard.store.factors import has_factor
 from mailguard.store.ids import new_id
 from mailguard.store.revocations import revoked_since
 from mailguard.store.schema import accounts, app_passwords, devices

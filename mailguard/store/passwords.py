@@ -13,8 +13,8 @@ from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.store import audit, macs
 from mailguard.store.accounts import end_by_password
-from mailguard.store.devices import has_factor
 from mailguard.store.errors import ChangeRefused
+from mailguard.store.factors import has_factor
 from mailguard.store.schema import accounts, passwords
 
 if TYPE_CHECKING:

@@ -18,7 +18,10 @@ from mailguard.auth.accounts import (
     AccountKind,
     AccountName,
     AppPassword,
+    Claim,
+    CodeKind,
     Grant,
+    OneTimeCode,
     SuspendedBy,
     TotpDevice,
     VaultEntry,
@@ -26,7 +29,7 @@ from mailguard.auth.accounts import (
 from mailguard.auth.attempt import MailProtocol
 from mailguard.secret import Secret
 from mailguard.store.macs import fits, under_mac
-from mailguard.store.schema import accounts, app_passwords, devices, grants, vault
+from mailguard.store.schema import accounts, app_passwords, claims, devices, grants, one_time_codes, vault
 from mailguard.store.seal import Sealed
 
 if TYPE_CHECKING:
@@ -215,6 +218,87 @@ def vault_entry_of(seal: Seal, row: RowMapping) -> Checked[VaultEntry]:
     c = vault.c
     entry = VaultEntry(row[c.app_password_id], row[c.sealed], row[c.sealed_at], row[c.refused_at])
     return Checked(entry, fits(seal, vault, row))
+
+
+def code_values(seal: Seal, code: OneTimeCode) -> Values:
+    """The row of a one-time code, under its MAC."""
+    values = {
+        "id": code.id,
+        "account_id": code.account_id,
+        "kind": code.kind.value,
+        "salt": code.salt,
+        "hash": code.hash,
+        "created_at": code.created_at,
+        "expires_at": code.expires_at,
+        "used_at": code.used_at,
+        "ended_at": code.ended_at,
+        "may_enrol": code.may_enrol,
+        "issued_by": code.issued_by,
+    }
+    return under_mac(seal, one_time_codes, values)
+
+
+def code_of(seal: Seal, row: RowMapping) -> Checked[OneTimeCode]:
+    """The one-time code of a row; an altered one has ended."""
+    c = one_time_codes.c
+    intact = fits(seal, one_time_codes, row)
+    code = OneTimeCode(
+        id=row[c.id],
+        account_id=row[c.account_id],
+        kind=CodeKind(row[c.kind]) if intact else CodeKind.RECOVERY,
+        salt=row[c.salt],
+        hash=row[c.hash],
+        created_at=row[c.created_at],
+        expires_at=row[c.expires_at],
+        used_at=row[c.used_at],
+        ended_at=row[c.ended_at] if intact else row[c.created_at],
+        may_enrol=row[c.may_enrol] and intact,
+        issued_by=row[c.issued_by],
+    )
+    return Checked(code, intact)
+
+
+def claim_values(seal: Seal, claim: Claim, digest: KeyedHash) -> Values:
+    """The row of a claim link, under its MAC."""
+    values = {
+        "id": claim.id,
+        "account_id": claim.account_id,
+        "label": claim.label,
+        "protocols": " ".join(sorted(claim.protocols)),
+        "networks": " ".join(map(str, claim.networks)),
+        "life": claim.life,
+        "idle": claim.idle,
+        "person_id": claim.person_id,
+        "client_lock": claim.client_lock,
+        "created_at": claim.created_at,
+        "expires_at": claim.expires_at,
+        "used_at": claim.used_at,
+        "issued_by": claim.issued_by,
+        "hash_key": digest.key_id,
+        "hash": digest.digest,
+    }
+    return under_mac(seal, claims, values)
+
+
+def claim_of(seal: Seal, row: RowMapping) -> Checked[Claim]:
+    """The claim link of a row. Whoever lets anybody open an altered one is told by `intact`."""
+    c = claims.c
+    claim = Claim(
+        id=row[c.id],
+        account_id=row[c.account_id],
+        label=row[c.label],
+        protocols=frozenset(MailProtocol(name) for name in row[c.protocols].split()),
+        created_at=row[c.created_at],
+        expires_at=row[c.expires_at],
+        networks=tuple(ip_network(network) for network in row[c.networks].split()),
+        life=row[c.life],
+        idle=row[c.idle],
+        person_id=row[c.person_id],
+        client_lock=row[c.client_lock],
+        used_at=row[c.used_at],
+        issued_by=row[c.issued_by],
+    )
+    return Checked(claim, fits(seal, claims, row))
 
 
 def _place(device_id: str, account_id: str, digits: int, period: int, algorithm: str) -> list[Field]:

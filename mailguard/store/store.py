@@ -12,12 +12,14 @@ from sqlalchemy import select, union
 
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
-from mailguard.store import audit, copy, devices, grants, migrate, revocations, throttle
+from mailguard.store import audit, claims, copy, devices, grants, migrate, revocations, throttle
 from mailguard.store.accounts import Accounts
 from mailguard.store.addresses import Addresses
 from mailguard.store.administration import Administration
 from mailguard.store.app_passwords import AppPasswords
 from mailguard.store.audit import AuditLog
+from mailguard.store.claims import Claims
+from mailguard.store.codes import Codes
 from mailguard.store.devices import Devices
 from mailguard.store.engine import Database, database_path
 from mailguard.store.grants import Grants
@@ -59,6 +61,8 @@ class Store:
         self.members = Members(administration)
         self.devices = Devices(administration)
         self.app_passwords = AppPasswords(administration)
+        self.codes = Codes(administration)
+        self.claims = Claims(administration)
         self.vault = Vault(administration)
         self.passwords = Passwords(administration)
         self.grants = Grants(administration)
@@ -92,7 +96,7 @@ class Store:
         now = self._now()
 
         def work(connection: Connection) -> None:
-            for room in (throttle, grants, devices, revocations):
+            for room in (throttle, grants, devices, revocations, claims):
                 room.purge(connection, now)
 
         await self._database.write(work)

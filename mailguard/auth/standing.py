@@ -1,0 +1,67 @@
+"""A person who signed in, and what they may do with their own credentials: the gate below every page.
+
+A mail client logs in to a mailbox; a person signs in to look after what opens it. The value made here is handed to
+everything in `desk`, which refuses by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum, unique
+from typing import TYPE_CHECKING
+
+from mailguard.auth.attempt import Factor
+
+if TYPE_CHECKING:
+    from mailguard.auth.accounts import Account, AccountName
+    from mailguard.auth.policy import Policy
+    from mailguard.secret import Secret
+
+
+@unique
+class Place(StrEnum):
+    """Where a person signs in. It leads to no mailbox, so it is no MailProtocol."""
+
+    PORTAL = "portal"
+
+
+@unique
+class Standing(Enum):
+    """What a sign-in may do."""
+
+    FULL = "full"  # everything: a factor was shown
+    BYPASS = "bypass"  # app passwords until the bypass ends; nothing that binds or unbinds a factor
+    ENROLS = "enrols"  # bind the first authenticator, nothing else
+    NEEDS_CODE = "needs-code"  # nothing, before an enrolment code is shown: the password alone binds no factor here
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A granted sign-in, committed to the record. Times are UTC seconds since 1970."""
+
+    name: AccountName
+    account_id: str
+    standing: Standing
+    factor: Factor
+    device: str  # id of the authenticator behind a code; else ""
+    revision: int  # the revocation sequence its facts were read at
+    at: float
+    until: float | None = None  # the end of a bypass
+    recovery_code: Secret | None = field(default=None, compare=False)  # in place of the one used; shown once
+
+
+def standing_of(
+    factor: Factor, account: Account | None, policy: Policy, *, enrolled: bool, may_enrol: bool
+) -> Standing:
+    """What a person may do who showed a right password and, by `factor`, what else. `may_enrol`: of a bypass."""
+    match factor:
+        case Factor.CODE | Factor.RECOVERY_CODE:
+            return Standing.FULL
+        case Factor.BYPASS if not may_enrol:
+            return Standing.BYPASS
+        case Factor.BYPASS:
+            return Standing.FULL if enrolled else Standing.ENROLS
+        case Factor.ENROLMENT_CODE:
+            return Standing.ENROLS
+        case _:
+            return Standing.NEEDS_CODE if policy.demands_claim(account) else Standing.ENROLS

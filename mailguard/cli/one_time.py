@@ -1,0 +1,72 @@
+"""`mailguard bypass` and `mailguard enrolment-code`: one-time codes that an administrator hands out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mailguard.auth import recovery
+from mailguard.auth.accounts import AccountName, CodeKind, OneTimeCode
+from mailguard.cli.length import seconds
+from mailguard.cli.output import AsJson, json_object, note, say, when
+from mailguard.cli.records import Address, Records, with_records
+
+bypass = typer.Typer(no_args_is_help=True, help="Bypass codes: in place of the code, for hours, once.")
+enrolment_code = typer.Typer(no_args_is_help=True, help="Enrolment codes: leave to bind the first authenticator.")
+
+
+@bypass.callback()
+@enrolment_code.callback()
+def noun() -> None:
+    """So that `issue` stays a word of its own where it is the only verb."""
+
+
+@bypass.command("issue")
+def issue_bypass(
+    ctx: typer.Context,
+    address: Address,
+    lasts: Annotated[str, typer.Option("--for", help="How long it is good, at most 3d.", metavar="8h")],
+    may_enrol: Annotated[
+        bool, typer.Option("--may-enrol", help="Whoever signs in by it may bind a new authenticator.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a code that replaces the authenticator's, not the password, at one sign-in. Print it, once."""
+    good_for = seconds(lasts, "--for")
+    if good_for is None or good_for > recovery.BYPASS_SECONDS_MOST:
+        raise typer.BadParameter("must be a length of time, at most 3d", param_hint="--for")
+    name, row, code = _issued(ctx, address, CodeKind.BYPASS, good_for, may_enrol=may_enrol)
+    if as_json:
+        json_object({"id": row.id, "secret": code})
+        return
+    say(code)
+    able = "and may bind a new authenticator" if may_enrol else "and binds no authenticator"
+    note(f"with the password it signs {name} in once, until {when(row.expires_at)}, {able}; it is not shown again")
+
+
+@enrolment_code.command("issue")
+def issue_enrolment(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None:
+    """Make a code that lets its holder bind the first authenticator, within 24 hours, once. Print it, once."""
+    name, row, code = _issued(ctx, address, CodeKind.ENROLMENT, recovery.ENROLMENT_SECONDS, may_enrol=True)
+    if as_json:
+        json_object({"id": row.id, "secret": code})
+        return
+    say(code)
+    note(f"with the password it lets {name} set up an authenticator, until {when(row.expires_at)}; not shown again")
+
+
+def _issued(
+    ctx: typer.Context, address: str, kind: CodeKind, good_for: float, *, may_enrol: bool
+) -> tuple[AccountName, OneTimeCode, str]:
+    made = recovery.make(1)
+
+    async def work(records: Records) -> tuple[AccountName, OneTimeCode]:
+        name = records.name(address)
+        (row,) = await records.store.codes.issue(
+            name, kind, made, actor=records.actor, expires_at=records.now + good_for, may_enrol=may_enrol
+        )
+        return name, row
+
+    name, row = with_records(ctx, work)
+    return name, row, recovery.grouped(made.codes[0])

@@ -1,0 +1,52 @@
+"""What a sign-in may do."""
+
+import pytest
+
+from mailguard.auth.accounts import Account, AccountName
+from mailguard.auth.attempt import Factor
+from mailguard.auth.policy import FirstEnrolment, Policy, TwoFactor
+from mailguard.auth.standing import Standing, standing_of
+
+ANN = Account("a1", AccountName("ann@example.org"))
+RESET = Account("a1", AccountName("ann@example.org"), factor_required=True)
+CHIEF = Account("a1", AccountName("ann@example.org"), administrator=True)
+OPTIONAL, CLAIM = Policy(), Policy(first_enrolment=FirstEnrolment.CLAIM)
+ENFORCE = Policy(two_factor=TwoFactor.ENFORCE)
+
+
+@pytest.mark.parametrize(
+    ("account", "policy", "standing"),
+    [
+        (ANN, OPTIONAL, Standing.ENROLS),
+        (None, OPTIONAL, Standing.ENROLS),
+        (ANN, CLAIM, Standing.NEEDS_CODE),
+        (None, CLAIM, Standing.NEEDS_CODE),
+        (ANN, ENFORCE, Standing.NEEDS_CODE),
+        (None, ENFORCE, Standing.NEEDS_CODE),
+        (RESET, OPTIONAL, Standing.NEEDS_CODE),
+        (CHIEF, OPTIONAL, Standing.NEEDS_CODE),
+    ],
+)
+def test_a_bare_password_enrols_only_where_no_factor_is_demanded(
+    account: Account | None, policy: Policy, standing: Standing
+) -> None:
+    assert standing_of(Factor.PASSWORD, account, policy, enrolled=False, may_enrol=False) is standing
+
+
+@pytest.mark.parametrize("policy", [OPTIONAL, CLAIM, ENFORCE])
+@pytest.mark.parametrize(
+    ("factor", "enrolled", "may_enrol", "standing"),
+    [
+        (Factor.CODE, True, False, Standing.FULL),
+        (Factor.RECOVERY_CODE, True, False, Standing.FULL),
+        (Factor.ENROLMENT_CODE, False, True, Standing.ENROLS),
+        (Factor.BYPASS, True, False, Standing.BYPASS),
+        (Factor.BYPASS, False, False, Standing.BYPASS),
+        (Factor.BYPASS, True, True, Standing.FULL),
+        (Factor.BYPASS, False, True, Standing.ENROLS),
+    ],
+)
+def test_what_else_was_shown_says_what_may_be_done(
+    policy: Policy, factor: Factor, enrolled: bool, may_enrol: bool, standing: Standing
+) -> None:
+    assert standing_of(factor, ANN, policy, enrolled=enrolled, may_enrol=may_enrol) is standing

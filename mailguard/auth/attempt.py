@@ -60,6 +60,9 @@ class Client:
     def __str__(self) -> str:
         return f"{self.name} {self.version}".strip()
 
+    def __bool__(self) -> bool:
+        return bool(self.name or self.version)
+
 
 @dataclass(frozen=True, slots=True)
 class LoginAttempt:

@@ -78,7 +78,7 @@ class _ImapFront:
                 if isinstance(last, Close):
                     log.debug("closed", extra={"session": self._session.id, "why": last.why, "abuse": last.abuse})
                     return None
-                self._session.client = self._dialogue.client_name
+                self._session.client = self._dialogue.client
                 outcome = await self._session.login(last)
                 if not isinstance(outcome, Refused):
                     self._stream.write(self._dialogue.admitted(outcome.reply, outcome.untagged))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailguard.auth.attempt import Factor
+from mailguard.auth.attempt import Client, Factor
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow, StoreUnavailable
 from mailguard.store.sessions import SessionRow
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 SILENCE_GRAIN = 1.0  # seconds
+CLIENT_LOCK = "client-lock"  # why a session ended whose client gave another name than its app password is bound to
 _BY_GRANT = frozenset({Factor.CODE, Factor.GRANT})
 
 
@@ -32,7 +33,8 @@ class Live:
     origin: Origin
     started_at: float
     abort: Callable[[], None]
-    client: str = ""
+    client: Client = Client()  # noqa: RUF009  (frozen)
+    heard: bool = False  # what the client calls itself has been passed on, or that it will not say
     silence: Callable[[], float] = lambda: 0.0  # seconds since anything last moved
     ended: str = ""  # why it was ended from outside
 
@@ -51,7 +53,7 @@ class Registry:
         self._now = now
         self._live: dict[str, Live] = {}
         self._opened: list[SessionRow] = []
-        self._named: dict[str, str] = {}
+        self._named: dict[str, Client] = {}
         self._ended: list[tuple[str, AuditRow]] = []
         self._seen: dict[str, float] = {}
 
@@ -78,21 +80,27 @@ class Registry:
                 device=admission.device,
                 grant="",
                 person=admission.person_name,
-                client=live.client,
+                client=str(live.client),
                 started_at=live.started_at,
                 seen_at=live.started_at,
             )
         )
 
-    def name(self, session: str, client: str) -> None:
-        """The client has said what it is."""
+    def name(self, session: str, client: Client) -> None:
+        """The client has said what it is, or will not. Under a client lock another name than the bound one ends it."""
         live = self._live.get(session)
-        if live is not None and client:
-            live.client = client
-            self._named[session] = client
+        if live is None or live.heard or not (client or live.admission.client_lock):
+            return
+        live.client, live.heard = client, True
+        self._named[session] = client
+        bound = live.admission.client_bound
+        if bound and client.name not in ("", bound):
+            live.end(CLIENT_LOCK)
 
     def closed(self, live: Live, why: str, end: RelayEnd | None) -> None:
         """A session is over, by itself or by `end`."""
+        if end is not None:  # it was relayed, to the end without a name
+            self.name(live.id, live.client)
         if self._live.pop(live.id, None) is None:
             return
         self._seen.pop(live.id, None)
@@ -109,7 +117,7 @@ class Registry:
             credential=live.admission.credential,
             session=live.id,
             reason=live.ended or why,
-            client=live.client,
+            client=str(live.client),
             detail=f"after {seconds} s{counts}",
         )
         self._ended.append((live.id, row))
@@ -152,8 +160,11 @@ class Registry:
             raise
         while self._named:
             session, client = next(iter(self._named.items()))
-            await sessions.named(session, client)
+            holds = await sessions.named(session, client)
             self._named.pop(session, None)
+            live = self._live.get(session)
+            if live is not None and not holds:
+                live.end(CLIENT_LOCK)
         ended, self._ended = self._ended, []
         try:
             await sessions.ended(ended)

@@ -13,7 +13,7 @@ import logging
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from mailguard.auth.attempt import Admission, Answer, LoginForm, MailProtocol, Reason, Refused, Verdict
+from mailguard.auth.attempt import Admission, Answer, Client, LoginForm, MailProtocol, Reason, Refused, Verdict
 from mailguard.auth.authenticator import new_session_id
 from mailguard.auth.decision import Door
 from mailguard.auth.names import MAX_OCTETS
@@ -48,7 +48,7 @@ class Session:
     def __init__(self, house: House, protocol: MailProtocol, origin: Origin) -> None:
         self.id = new_session_id()
         self.origin = origin
-        self.client = ""
+        self.client = Client()
         # Taken once: what this client is told and what its leg must keep stay the same while others probe.
         self.offered = house.mirrors[protocol].offered
         self._house = house
@@ -150,7 +150,11 @@ class Session:
         live = self._live
         assert live is not None
         store, first = leg.detach()
-        tap = self._tap() if self._protocol is MailProtocol.IMAP and not live.client else None
+        tap = None
+        if live.client:  # named before the login: heard now, when the session is listed
+            self._house.registry.name(self.id, live.client)
+        elif self._protocol is MailProtocol.IMAP:
+            tap = self._tap()
         relay = Relay(client, store, to_store=leftover, to_client=first, tap=tap)
         live.abort, live.silence = relay.abort, relay.silence
         end = None
@@ -168,7 +172,7 @@ class Session:
         def read_along(data: bytes) -> bool:
             done = tap.feed(data)
             if done:
-                self._house.registry.name(self.id, tap.client_name)
+                self._house.registry.name(self.id, tap.client)
             return done
 
         return read_along

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 from mailguard.auth.attempt import Factor, MailProtocol, Origin
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
-from mailguard.store import audit, grants, revocations
+from mailguard.store import audit, client_lock, grants, revocations
 from mailguard.store.accounts import end_everything
 from mailguard.store.errors import ChangeRefused
 from mailguard.store.revocations import Kind
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
 
     from mailguard.auth.accounts import AccountName
+    from mailguard.auth.attempt import Client
     from mailguard.store.administration import Administration
 
 LOGIN_SECONDS = 120.0  # no login takes longer to become a session, or none
@@ -65,6 +66,15 @@ _IDLE_FROM = (
 )
 _SEEN = update(sessions).where(_c.id == bindparam("session")).values(seen_at=func.max(_c.seen_at, bindparam("moved")))
 _MINE = select(_c.id).where(_c.pid == bindparam("mine"), _c.started_at < bindparam("before"))
+_LAST_USED = (
+    update(app_passwords)
+    .where(
+        app_passwords.c.id == bindparam("credential"),
+        app_passwords.c.last_used_at.is_(None) | (app_passwords.c.last_used_at <= bindparam("at")),
+    )
+    .values(last_used_at=bindparam("at"), last_used_from=bindparam("where"), last_used_protocol=bindparam("protocol"))
+)
+_LAST_CLIENT = _LAST_USED.values(last_client=bindparam("said"))
 _OTHERS = select(sessions).where(_c.pid.not_in(bindparam("alive", expanding=True)))
 
 
@@ -86,20 +96,26 @@ class Sessions:
         def work(connection: Connection) -> None:
             for session_id, row in batch:
                 _end(connection, session_id, row.at)
+                _used(connection, row)
                 audit.append(connection, row)
 
         if batch:
             await self._by.database.write(work)
 
-    async def named(self, session_id: str, client: str) -> None:
-        """The client named itself (IMAP ID); its app password remembers by whom it was last used."""
+    async def named(self, session_id: str, client: Client) -> bool:
+        """The client named itself (IMAP ID), or will not; its app password remembers by whom it was last used.
 
-        def work(connection: Connection) -> None:
-            said = {"session": session_id, "said": client}
-            connection.execute(_NAMED, said)
-            connection.execute(_CLIENT_OF_PASSWORD, said)
+        False where that is bound to another name: the session is to end.
+        """
 
-        await self._by.database.write(work)
+        def work(connection: Connection) -> bool:
+            if client:
+                said = {"session": session_id, "said": str(client)}
+                connection.execute(_NAMED, said)
+                connection.execute(_CLIENT_OF_PASSWORD, said)
+            return client_lock.holds(self._by, connection, session_id, client)
+
+        return await self._by.database.write(work)
 
     async def seen(self, batch: Mapping[str, float]) -> None:
         """When something last moved in each of these sessions."""
@@ -200,6 +216,17 @@ def _end(connection: Connection, session_id: str, at: float) -> None:
     """Take a session off the list; if it was the last of its grant, that is idle from now on."""
     connection.execute(_IDLE_FROM, {"session": session_id, "at": at})
     connection.execute(_ENDED, {"session": session_id})
+
+
+def _used(connection: Connection, row: AuditRow) -> None:
+    """Until its session's end an app password was in use. A client that gave no name has none; senders never do."""
+    if row.factor is not Factor.APP_PASSWORD or row.origin is None:
+        return
+    used = {"credential": row.credential, "at": row.at, "where": str(row.origin.address), "protocol": row.protocol}
+    if row.protocol is MailProtocol.IMAP:
+        connection.execute(_LAST_CLIENT, {**used, "said": row.client})
+    else:
+        connection.execute(_LAST_USED, used)
 
 
 def session_values(row: SessionRow) -> dict[str, str | int | float]:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from mailguard import keyring
-from mailguard.auth.accounts import AccountName
-from mailguard.auth.attempt import Admission, Factor, MailProtocol, Origin
+from mailguard.auth.accounts import AccountName, AppPassword, KeyedHash
+from mailguard.auth.attempt import Admission, Client, Factor, MailProtocol, Origin
+from mailguard.auth.events import Event
 from mailguard.auth.ports import StoreUnavailable
 from mailguard.net.relay import End, RelayEnd
 from mailguard.proxy.registry import Live, Registry
@@ -67,12 +68,60 @@ def test_a_session_ends_with_what_it_stands_on_and_with_nothing_else(
     assert registry.apply(again) == 0
 
 
+@pytest.mark.parametrize(
+    ("bound", "client", "ended"),
+    [
+        ("Thunderbird", Client("Thunderbird", "141"), ""),
+        ("Thunderbird", Client("curl", "8.5"), "client-lock"),
+        ("Thunderbird", Client(), ""),
+        ("", Client("curl"), ""),
+    ],
+)
+def test_a_name_that_an_app_password_is_bound_against_ends_the_session_at_once(
+    registry: Registry, bound: str, client: Client, ended: str
+) -> None:
+    admission = replace(ADMISSION, factor=Factor.APP_PASSWORD, client_lock=True, client_bound=bound)
+    live, sockets = session(registry, admission=admission)
+    registry.name("s1", client)
+    assert (live.ended, sockets.cuts) == (ended, int(bool(ended)))
+
+
+async def test_a_lock_bound_by_another_session_meanwhile_ends_this_one_too(registry: Registry, tmp_path: Path) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path / 'mailguard.db'}", keyring.create(tmp_path / "keys.toml"))
+    account = await store.accounts.add(ANN, actor="operator:root")
+    made = AppPassword("p1", account.id, "laptop", frozenset({MailProtocol.IMAP}), created_at=NOON, client_lock=True)
+    await store.app_passwords.issue(ANN, made, KeyedHash("g1", b"hash"), actor="operator:root")
+    admission = replace(ADMISSION, factor=Factor.APP_PASSWORD, credential="p1", client_lock=True)
+    first, _ = session(registry, "s1", admission)
+    second, _ = session(registry, "s2", admission)
+    third, _ = session(registry, "s3", admission)
+    registry.name("s1", Client("Thunderbird"))
+    registry.name("s2", Client("curl"))
+    registry.closed(third, "client-closed", RelayEnd(End.CLIENT_CLOSED, 11, 22))
+    await registry.flush(store.sessions)
+    assert (first.ended, second.ended) == ("", "client-lock")
+    told = [(r.row.event, r.row.session) for r in await store.audit.list(ANN)]
+    assert [each for each in told if each[1]] == [
+        (Event.CLIENT_BOUND, "s1"),
+        (Event.CLIENT_REFUSED, "s2"),
+        (Event.CLIENT_UNNAMED, "s3"),
+        (Event.SESSION_ENDED, "s3"),
+    ]
+    await store.close()
+
+
+def test_a_session_that_never_got_through_owes_no_name(registry: Registry) -> None:
+    live, _ = session(registry, admission=replace(ADMISSION, factor=Factor.APP_PASSWORD, client_lock=True))
+    registry.closed(live, "revoked", None)
+    assert not live.heard
+
+
 async def test_the_shared_list_hears_of_each_session(registry: Registry, tmp_path: Path) -> None:
     store = await Store.open(f"sqlite:///{tmp_path / 'mailguard.db'}", keyring.create(tmp_path / "keys.toml"))
     live, _ = session(registry, admission=BY_APP_PASSWORD)
     await registry.flush(store.sessions)
-    registry.name("s1", "Thunderbird 128")
-    registry.name("gone", "nobody")
+    registry.name("s1", Client("Thunderbird", "128"))
+    registry.name("gone", Client("nobody"))
     await registry.flush(store.sessions)
     (row,) = await store.sessions.list()
     assert (row.id, row.credential, row.grant, row.client, row.pid) == (

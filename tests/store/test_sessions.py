@@ -4,14 +4,14 @@ from dataclasses import replace
 import pytest
 
 from mailguard.auth.accounts import Account
-from mailguard.auth.attempt import Factor, MailProtocol
+from mailguard.auth.attempt import Client, Factor, MailProtocol
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.keyring import Keyring, Purpose
 from mailguard.store import ChangeRefused, Store
 from mailguard.store.revocations import Kind
 from mailguard.store.sessions import SessionRow
-from tests.store.words import ANN, BOB, HOME, NOON, OPERATOR, admitted, app_password, by_code, digest, phone
+from tests.store.words import ANN, BOB, ELSEWHERE, HOME, NOON, OPERATOR, admitted, app_password, by_code, digest, phone
 
 
 def session(number: int = 1, account: str = ANN, **changes: object) -> SessionRow:
@@ -42,6 +42,10 @@ async def test_sessions_are_listed_while_they_last(store: Store) -> None:
     await store.sessions.opened([one, two])
     assert await store.sessions.list() == (one, two)
     assert await store.sessions.list(BOB) == (two,)
+    shared = session(3, "reception@example.org", person=BOB)
+    await store.sessions.opened([shared])
+    assert await store.sessions.list(BOB) == (two, shared)
+    await store.sessions.ended([over(shared)])
     await store.sessions.ended([over(one)])
     assert await store.sessions.list() == (two,)
     last = (await store.audit.list())[-1].row
@@ -61,12 +65,48 @@ async def test_the_client_that_named_itself_is_remembered_with_its_app_password(
     issued = await app_password(store, keys, ann)
     other = await app_password(store, keys, ann, "other")
     await store.sessions.opened([session(credential=issued.id)])
-    await store.sessions.named("mg-1", "Thunderbird 140")
+    await store.sessions.named("mg-1", Client("Thunderbird", "140"))
     assert [s.client for s in await store.sessions.list()] == ["Thunderbird 140"]
     clients = {row.id: row.last_client for row in await store.app_passwords.list(ANN)}
     assert clients == {issued.id: "Thunderbird 140", other.id: ""}
     offered = [digest(keys, Purpose.APP_PASSWORD, "k7mq-2xwd")]
     assert (await store.ledger.facts(ANN, offered, [], NOON)).app_password is not None
+
+
+async def test_an_app_password_was_in_use_until_its_session_ended(store: Store, keys: Keyring, ann: Account) -> None:
+    issued = await app_password(store, keys, ann)
+    row = session(credential=issued.id)
+    await store.sessions.opened([row, session(2, credential=issued.id)])
+    await store.sessions.named("mg-1", Client("Thunderbird", "140"))
+
+    async def ended(number: int, at: float, protocol: MailProtocol, client: str) -> tuple[object, ...]:
+        end = AuditRow(
+            Event.SESSION_ENDED,
+            at,
+            account=ANN,
+            origin=ELSEWHERE,
+            protocol=protocol,
+            factor=Factor.APP_PASSWORD,
+            credential=issued.id,
+            client=client,
+        )
+        await store.sessions.ended([(f"mg-{number}", end)])
+        (now,) = await store.app_passwords.list(ANN)
+        return now.last_used_at, now.last_used_from, now.last_used_protocol, now.last_client
+
+    long = NOON + 86_400
+    assert await ended(1, long, MailProtocol.SUBMISSION, "") == (long, "198.51.100.9", "submission", "Thunderbird 140")
+    assert await ended(2, long - 1, MailProtocol.IMAP, "old") == (
+        long,
+        "198.51.100.9",
+        "submission",
+        "Thunderbird 140",
+    )
+    assert (await ended(2, long, MailProtocol.IMAP, ""))[2:] == ("imap", ""), "somebody who gave no name"
+    offered = [digest(keys, Purpose.APP_PASSWORD, "k7mq-2xwd")]
+    facts = await store.ledger.facts(ANN, offered, [], NOON)
+    assert facts.app_password is not None
+    assert facts.app_password.revoked_at is None
 
 
 async def test_sessions_of_dead_workers_are_swept_and_recorded(store: Store) -> None:

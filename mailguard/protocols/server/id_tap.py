@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from mailguard.auth.attempt import Client
 from mailguard.protocols.events import ProtocolViolation
 from mailguard.protocols.lines import Lines
-from mailguard.protocols.server.imap_grammar import client_name, command, literal_at_end
+from mailguard.protocols.server.imap_grammar import client_of, command, literal_at_end
 
 READ_MAX = 4096  # octets from the client; those that send ID do so among their first commands
 
@@ -15,11 +16,11 @@ class IdTap:
     """Looks for one ID command in the first 4 KiB that a client sends after login.
 
     Clients name themselves only then. The tap sees copies and has no say; on what it does not understand it gives up.
-    What it finds may be a lie, so `client_name` is for display only. (RFC 2971 §3.1; RFC 4978 ends the clear text)
+    What it finds may be a lie, so `client` proves nothing. (RFC 2971 §3.1; RFC 4978 ends the clear text)
     """
 
     def __init__(self) -> None:
-        self.client_name = ""
+        self.client = Client()
         self._lines = Lines()
         self._room = READ_MAX
         self._reading = self._read()
@@ -44,7 +45,7 @@ class IdTap:
                     while (literal := said.arguments.add(text)) is not None:
                         said.arguments.literal((yield from self._octets(literal.size)))
                         text = yield from self._line()
-                    self.client_name = client_name(said.arguments.words)
+                    self.client = client_of(said.arguments.words)
                     return
                 case b"COMPRESS":
                     return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, unique
 from typing import assert_never
 
-from mailguard.auth.attempt import LoginAttempt, Reason
+from mailguard.auth.attempt import Client, LoginAttempt, Reason
 from mailguard.protocols import codes, sasl
 from mailguard.protocols.codes import Say
 from mailguard.protocols.events import Close, Event, ProtocolViolation, Reply, StartTls
@@ -58,13 +58,13 @@ class ImapDialogue:
     """One client's connection from the greeting to the login. Does no I/O.
 
     After a LoginAttempt or StartTls it is parked: bytes are kept unparsed until `refused` or `tls_started`; `admitted`
-    ends it, and what it has not parsed is `leftover`. `client_name` is from an ID command, for display only;
+    ends it, and what it has not parsed is `leftover`. `client` is from an ID command and proves nothing;
     `exposed` says that a credential came in clear text, worth a warning to whoever owns it.
     (RFC 9051 §3.1, §6.1, §6.2; RFC 3501; RFC 4959; RFC 7888; RFC 2971; RFC 5161; RFC 8314 §3)
     """
 
     def __init__(self, *, tls: bool, starttls: bool, store_capabilities: frozenset[str], say: Say) -> None:
-        self.client_name = ""
+        self.client = Client()
         self.exposed = False
         self._tls = tls
         self._starttls = starttls
@@ -107,7 +107,7 @@ class ImapDialogue:
         """TLS runs: all that was learnt in clear is forgotten. (RFC 9051 §6.2.1)"""
         self._tls = True
         self._asked = False
-        self.client_name = ""
+        self.client = Client()
         self._state = _Line()
 
     def refused(self, reason: Reason, *, alert: bool) -> list[Event]:
@@ -198,7 +198,7 @@ class ImapDialogue:
             case b"NOOP", []:
                 return [Reply(b"%b OK Nothing done\r\n" % tag)]
             case b"ID", words:
-                self.client_name = grammar.client_name(words)
+                self.client = grammar.client_of(words)
                 return [Reply(b'* ID ("name" "mailguard")\r\n%b OK ID completed\r\n' % tag)]
             case b"ENABLE", [_, *_]:
                 return [Reply(b"* ENABLED\r\n%b OK Nothing to enable before login\r\n" % tag)]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, unique
 
+from mailguard.auth.attempt import Client
 from mailguard.protocols.events import ProtocolViolation
 
 TAG_MAX = 64
@@ -19,7 +20,7 @@ STRING_MAX = 1024  # octets of a quoted string, decoded, or of a literal
 NUMBER_DIGITS_MAX = 10
 PAIRS_MAX = 30  # of ID
 KEY_MAX = 30
-NAME_MAX = 64  # characters of a client's name that are kept for display
+NAME_MAX = 64  # characters of a client's name, and of its version, that are kept
 
 _WORDS_MAX = 2 * PAIRS_MAX + 2  # the longest command that can be sound: ID with its parentheses
 _ATOM = rb"[^\x00-\x20\x7f-\xff(){%*\"\\\]]"
@@ -168,19 +169,23 @@ def command(line: bytes) -> tuple[Command, bytes]:
     return Command(found[1], (found[2] or b"").upper()), line[found.end() :]
 
 
-def client_name(words: Sequence[Word]) -> str:
-    """What a client calls itself in the arguments of ID: name and version, for display only.
+def client_of(words: Sequence[Word]) -> Client:
+    """What a client calls itself in the arguments of ID: name and version.
 
-    Printable characters, at most 64; empty for NIL or where no name is given. (RFC 2971 §3.3)
+    Printable characters, at most 64 each; empty for NIL or where none is given. (RFC 2971 §3.3)
     """
     match words:
         case [Word(Kind.ATOM, nil)] if nil.upper() == b"NIL":
-            return ""
+            return Client()
         case [Word(Kind.OPEN), *inner, Word(Kind.CLOSE)] if len(inner) % 2 == 0:
             fields = dict(_pair(key, value) for key, value in zip(inner[::2], inner[1::2], strict=True))
         case _:
             raise ProtocolViolation("ID takes NIL or a list of pairs")
-    said = " ".join(fields.get(key, b"").decode(errors="replace") for key in (b"name", b"version"))
+    return Client(_printable(fields.get(b"name", b"")), _printable(fields.get(b"version", b"")))
+
+
+def _printable(octets: bytes) -> str:
+    said = octets.decode(errors="replace")
     return "".join(character for character in said if character.isprintable()).strip()[:NAME_MAX]
 
 

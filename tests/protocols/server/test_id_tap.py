@@ -13,7 +13,7 @@ ID = b'8 ID ("name" "Thunderbird" "version" "140.1")\r\n'
 def read_along(data: bytes, step: int = 4096) -> tuple[str, bool]:
     """The name found, and whether the tap was done before the data ended."""
     tap = IdTap()
-    return next(((tap.client_name, True) for piece in cut(data, step) if tap.feed(piece)), (tap.client_name, False))
+    return next(((str(tap.client), True) for piece in cut(data, step) if tap.feed(piece)), (str(tap.client), False))
 
 
 @pytest.mark.parametrize("step", [1, 3, 4096])
@@ -67,7 +67,7 @@ def test_a_call_too_many_is_harmless() -> None:
     tap = IdTap()
     assert tap.feed(ID)
     assert tap.feed(b'9 ID ("name" "other")\r\n')
-    assert tap.client_name == "Thunderbird 140.1"
+    assert str(tap.client) == "Thunderbird 140.1"
 
 
 PIECES = st.sampled_from(

@@ -58,9 +58,9 @@ class TestStartTls:
     def test_what_was_learnt_in_clear_is_forgotten(self) -> None:
         dialogue = in_clear()
         dialogue.receive(b'a CAPABILITY\r\nb ID ("name" "liar")\r\nc STARTTLS\r\n')
-        assert dialogue.client_name == "liar"
+        assert str(dialogue.client) == "liar"
         dialogue.tls_started()
-        assert dialogue.client_name == ""
+        assert str(dialogue.client) == ""
         dialogue.receive(b"d LOGIN ann pw\r\n")
         assert dialogue.admitted(b"OK [CAPABILITY X] in", []) == b"d OK [CAPABILITY X] in\r\n"
 
@@ -275,7 +275,7 @@ class TestLogin:
     def test_a_client_names_itself_before_login(self) -> None:
         dialogue = under_tls()
         dialogue.receive(b'a ID ("name" "K-9 Mail" "version" "6.8")\r\n')
-        assert dialogue.client_name == "K-9 Mail 6.8"
+        assert str(dialogue.client) == "K-9 Mail 6.8"
 
 
 class TestLimits:

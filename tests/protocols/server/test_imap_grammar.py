@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailguard.protocols.events import ProtocolViolation
-from mailguard.protocols.server.imap_grammar import NAME_MAX, Arguments, client_name, command
+from mailguard.protocols.server.imap_grammar import NAME_MAX, Arguments, client_of, command
 
 
 def named(text: bytes) -> str:
     arguments = Arguments()
     assert arguments.add(text) is None
-    return client_name(arguments.words)
+    return str(client_of(arguments.words))
 
 
 @pytest.mark.parametrize(
@@ -79,4 +79,4 @@ def test_no_text_raises_anything_but_a_violation(pieces: list[bytes]) -> None:
         while said.arguments.add(text) is not None:
             said.arguments.literal(b"x")
             text = b""
-        assert client_name(said.arguments.words).isprintable()
+        assert str(client_of(said.arguments.words)).isprintable()

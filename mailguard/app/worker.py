@@ -120,7 +120,9 @@ class Worker:
     async def _begin(self) -> None:
         store, registry = self._store, self.house.registry
         await store.sessions.sweep({row.pid for row in await store.sessions.list() if _alive(row.pid)} - {os.getpid()})
-        poll = RevocationPoll(store.revocations, registry.apply, seen=await store.revocations.newest())
+        seen = await store.revocations.newest()
+        self._ring.reread()  # a rotation since it was loaded has been announced before `seen`
+        poll = RevocationPoll(store.revocations, registry.apply, self._ring.reread, seen=seen)
         self._repeat(POLL_SECONDS, poll.look, "revocations")
         self._repeat(FLUSH_SECONDS, partial(registry.flush, store.sessions), "session list")
         self._repeat(SILENCE_SECONDS, partial(registry.tell_silence, store.sessions), "silence")

@@ -278,6 +278,7 @@ class Login:
             group=proof.answer.group or "" if proof.answer is not None else "",
             store_password=self._proven,
             connections=self._by.policies.of(facts.account).grant_connections,
+            digest=self._app_password() if proof.app_password is not None else None,
         )
 
     def _winning(self, name: AccountName, facts: Facts, step: Step) -> Winning:
@@ -290,6 +291,9 @@ class Login:
             grant_until=None if policy.grant_limit is None else self._row.at + policy.grant_limit,
             grant_idle=policy.grant_idle,
         )
+
+    def _app_password(self) -> KeyedHash:
+        return self._offered.app_password_digests(self._by.keyring)[0]
 
     def _string(self, name: AccountName) -> KeyedHash:
         return self._offered.string_digests(self._by.keyring, name)[0]

@@ -157,6 +157,7 @@ class Entry:
     group: str = ""  # the policy group of an account that this login creates
     store_password: Secret | None = None  # has just proved right: sealed anew to the account's app passwords
     connections: int | None = None  # open sessions that its grant may have; the one silent longest makes room
+    digest: KeyedHash | None = None  # of its app password under the newest key, which the row takes over
 
 
 @unique

@@ -89,7 +89,7 @@ async def records(settings: Settings, ring: Keyring, now: float) -> list[Finding
     file = database_path(settings.store.url)
     try:
         store = await Store.open(settings.store.url, ring, now=lambda: now)
-    except (StoreUnavailable, SchemaError) as error:
+    except (StoreUnavailable, SchemaError, KeysError) as error:
         return [fail(f"records in {file}", str(error))]
     try:
         newest = await store.audit.newest()

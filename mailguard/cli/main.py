@@ -16,6 +16,7 @@ from mailguard.cli import (
     demo,
     grant,
     init,
+    keys,
     one_time,
     recovery_codes,
     serve,
@@ -59,6 +60,7 @@ app.add_typer(app_password.app, name="app-password")
 app.add_typer(grant.app, name="grant")
 app.add_typer(session.app, name="session")
 app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")
 app.add_typer(store.app, name="store")
 app.add_typer(config.app, name="config")
 

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 SECRET_BYTES = 32
+SETTLED_SECONDS = 10.0  # a worker follows a rotation within its poll of a quarter of a second
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # of ids and app passwords: nothing in it looks like another
 
 
@@ -45,6 +46,10 @@ class Generation:
     def key(self, purpose: Purpose) -> bytes:
         """The 32-byte key of one purpose (HKDF-SHA256, RFC 5869)."""
         return _derive(self.secret, purpose)
+
+    def settled(self, now: float) -> bool:
+        """Has every process taken it over by now (UTC seconds), and finished what it was writing under an older one?"""
+        return now >= self.created.timestamp() + SETTLED_SECONDS
 
 
 @cache

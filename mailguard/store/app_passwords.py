@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mailguard.auth.accounts import Account, AppPassword, KeyedHash
     from mailguard.secret import Secret
     from mailguard.store.administration import Administration
+    from mailguard.store.seal import Seal
 
 USE_NOTED = 0.25  # of the idle limit: how stale the last use may get while a session is open
 TOLD_SECONDS = 24 * 3600.0  # no session outlives a day without a worker that follows the revocations
@@ -61,6 +62,10 @@ _HELD_OPEN = select(_c.id).where(
     _c.id.in_(select(sessions.c.credential)),
 )
 _IN_USE = update(app_passwords).where(_c.id.in_(_HELD_OPEN)).values(last_used_at=bindparam("now"))
+
+
+_OLD_HASH = select(app_passwords).where(_c.id == bindparam("used"), _c.hash_key != bindparam("newest"))
+_REHASH = update(app_passwords).where(_c.id == bindparam("used"))
 
 
 class AppPasswords:
@@ -196,6 +201,18 @@ def revoke_held(
     for row in held:
         _revoke(by, connection, row, AccountName(row["mailbox"]), actor, person=person.name)
     return len(held)
+
+
+def renew_hash(connection: Connection, seal: Seal, app_password_id: str, newest: KeyedHash, now: float) -> None:
+    """At its use an app password's hash moves on to the newest generation. Only then: the secret is known only then."""
+    generation = seal.keyring.newest
+    # Not at once after a rotation: a worker that has yet to take it over would not find the row any more.
+    if newest.key_id != generation.id or not generation.settled(now):
+        return
+    row = connection.execute(_OLD_HASH, {"used": app_password_id, "newest": newest.key_id}).mappings().first()
+    if row is not None and macs.fits(seal, app_passwords, row):
+        renewed = macs.changed(seal, app_passwords, row, hash_key=newest.key_id, hash=newest.digest)
+        connection.execute(_REHASH, {"used": app_password_id, **renewed})
 
 
 def revoke_all_of(by: Administration, connection: Connection, account: Account, actor: str) -> int:

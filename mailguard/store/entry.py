@@ -14,6 +14,7 @@ from mailguard.auth.events import Event
 from mailguard.auth.grants import Reach, reach
 from mailguard.auth.ports import AuditRow, Lost
 from mailguard.store import audit, grants, places, rows, throttle, vault
+from mailguard.store.app_passwords import renew_hash
 from mailguard.store.factors import has_factor
 from mailguard.store.ids import new_id
 from mailguard.store.revocations import revoked_since
@@ -119,7 +120,7 @@ def _stand(connection: Connection, seal: Seal, entry: Entry, account_id: str) ->
                 raise EntryLost(Lost.REVOKED)
             _open_under(connection, seal, entry, grant)
         case Factor.APP_PASSWORD:
-            return _by_app_password(connection, entry)
+            return _by_app_password(connection, seal, entry)
         case _:
             # A bare password, decided before an authenticator was confirmed that now stands in its way.
             if has_factor(connection, account_id):
@@ -127,7 +128,7 @@ def _stand(connection: Connection, seal: Seal, entry: Entry, account_id: str) ->
     return Admission(entry.name, account_id, entry.factor, credential, entry.device, entry.revision)
 
 
-def _by_app_password(connection: Connection, entry: Entry) -> Admission:
+def _by_app_password(connection: Connection, seal: Seal, entry: Entry) -> Admission:
     row, app_password = entry.audit, entry.app_password
     assert app_password is not None
     where = str(row.origin.address) if row.origin else ""
@@ -137,6 +138,8 @@ def _by_app_password(connection: Connection, entry: Entry) -> Admission:
         audit.append(connection, replace(row, event=Event.APP_PASSWORD_FIRST_USED))
     if connection.execute(_USED, used).rowcount != 1:
         raise EntryLost(Lost.REVOKED)
+    if entry.digest is not None:
+        renew_hash(connection, seal, app_password.id, entry.digest, row.at)
     return Admission(
         name=entry.name,
         account_id=app_password.account_id,

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, union
-
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
-from mailguard.store import audit, claims, copy, devices, grants, migrate, revocations, throttle
+from mailguard.store import audit, claims, copy, devices, grants, key_checks, migrate, revocations, throttle
 from mailguard.store.accounts import Accounts
 from mailguard.store.addresses import Addresses
 from mailguard.store.administration import Administration
@@ -23,13 +21,12 @@ from mailguard.store.codes import Codes
 from mailguard.store.devices import Devices
 from mailguard.store.engine import Database, database_path
 from mailguard.store.grants import Grants
+from mailguard.store.keys import Keys
 from mailguard.store.ledger import StoreLedger
 from mailguard.store.members import Members
 from mailguard.store.passwords import Passwords
 from mailguard.store.probes import Probes
 from mailguard.store.revocations import Revocations
-from mailguard.store.schema import accounts, app_passwords
-from mailguard.store.schema import devices as device_table
 from mailguard.store.seal import Seal
 from mailguard.store.sessions import Sessions
 from mailguard.store.vault import Vault
@@ -38,13 +35,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailguard.keyring import Keyring
-
-_KEYS = union(
-    select(accounts.c.mac_key),
-    select(app_passwords.c.mac_key),
-    select(app_passwords.c.hash_key),
-    select(device_table.c.seal_key),
-)
 
 
 class Store:
@@ -66,6 +56,7 @@ class Store:
         self.vault = Vault(administration)
         self.passwords = Passwords(administration)
         self.grants = Grants(administration)
+        self.keys = Keys(administration)
         self.sessions = Sessions(administration)
         self.ledger = StoreLedger(self._database, seal)
         self.revocations = Revocations(self._database)
@@ -74,14 +65,14 @@ class Store:
 
     @classmethod
     async def open(cls, url: str, keyring: Keyring, *, now: Callable[[], float] = time.time) -> Store:
-        """Open the records, or make them. SchemaError: another version's. KeysError: the key file lacks a generation
-        that rows were made under. StoreUnavailable: they cannot be read; the text says what to do."""
+        """Open the records, or make them. SchemaError: another version's. KeysError: the key file is not theirs, or
+        lacks a generation of theirs. StoreUnavailable: they cannot be read; the text says what to do."""
         path = database_path(url)
         await asyncio.to_thread(migrate.ensure, path, now())
         store = cls(path, keyring, now)
         try:
-            for key_id in await store._database.read(lambda connection: connection.execute(_KEYS).scalars().all()):
-                keyring.get(key_id)
+            if not await store._database.read(lambda connection: key_checks.verify(connection, keyring)):
+                await store._database.write(lambda connection: key_checks.remember(connection, keyring.newest))
         except BaseException:
             await store.close()
             raise

@@ -280,10 +280,65 @@ audit = Table(
     Column("reason", String, nullable=False),
     Column("client", String, nullable=False),
     Column("detail", String, nullable=False),
-    Column("repeats", Integer, nullable=False),  # further events like this one, beyond the rate that gets a row each
-    Column("last_at", Float, nullable=False),
+    Column("repeats", Integer, nullable=False),  # further events like this one that this row stands for
+    Column("last_at", Float, nullable=False),  # of the last of them
+    # Written once, by the sealer, soon after the row: its place in the chain and the link to the row before.
+    Column("position", Integer),
+    Column("mac", LargeBinary),
     Index("ix_audit_account", "account", "at"),
     sqlite_autoincrement=True,
+)
+
+audit_repeats = Table(
+    "audit_repeats",  # events that share a row; the row itself is written when their time is over
+    metadata,
+    Column("alike", String, primary_key=True),  # what they have in common
+    Column("until", Float, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("event", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("person", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("network", String, nullable=False),
+    Column("protocol", String, nullable=False),
+    Column("mechanism", String, nullable=False),
+    Column("factor", String, nullable=False),
+    Column("credential", String, nullable=False),
+    Column("session", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("client", String, nullable=False),
+    Column("detail", String, nullable=False),
+    Column("repeats", Integer, nullable=False),  # -1: nothing to write yet, the first one has its own row
+    Column("last_at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+audit_key = Table(
+    "audit_key",  # what the record is chained with: one row, sealed under the key file
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("seal_key", String, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+audit_state = Table(
+    "audit_state",  # both ends of the chain: one row
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("position", Integer, nullable=False),  # of the newest sealed row
+    Column("seq", Integer, nullable=False),
+    Column("head", LargeBinary, nullable=False),  # its MAC
+    Column("sealed_at", Float, nullable=False),
+    Column("anchor", Integer, nullable=False),  # the position up to which rows were purged: so many are gone
+    Column("anchor_mac", LargeBinary, nullable=False),
+    Column("anchor_at", Float),  # when that was
+    Column("mac", LargeBinary, nullable=False),
+    # Not under the MAC: who seals.
+    Column("holder", String, nullable=False),
+    Column("claimed_at", Float, nullable=False),
 )
 
 probes = Table(

@@ -30,11 +30,14 @@ def upgrade() -> None:
     )
     op.add_column("app_passwords", sa.Column("public", sa.LargeBinary))
     op.add_column("audit", sa.Column("person", sa.String, nullable=False, server_default=NONE))
+    op.add_column("audit", sa.Column("position", sa.Integer))
+    op.add_column("audit", sa.Column("mac", sa.LargeBinary))
     op.drop_table("grants")
     op.drop_table("sessions")
     _accounts()
     _credentials()
     _logins()
+    _audit()
 
 
 def _widen(table: str, *columns: tuple[str, type[sa.types.TypeEngine], sa.TextClause]) -> None:
@@ -212,4 +215,52 @@ def _logins() -> None:
         "key_checks",
         sa.Column("key_id", sa.String, primary_key=True),
         sa.Column("digest", sa.LargeBinary, nullable=False),
+    )
+
+
+def _audit() -> None:
+    op.create_table(
+        "audit_repeats",
+        sa.Column("alike", sa.String, primary_key=True),
+        sa.Column("until", sa.Float, primary_key=True),
+        sa.Column("at", sa.Float, nullable=False),
+        sa.Column("event", sa.String, nullable=False),
+        sa.Column("account", sa.String, nullable=False),
+        sa.Column("person", sa.String, nullable=False),
+        sa.Column("actor", sa.String, nullable=False),
+        sa.Column("address", sa.String, nullable=False),
+        sa.Column("port", sa.Integer, nullable=False),
+        sa.Column("network", sa.String, nullable=False),
+        sa.Column("protocol", sa.String, nullable=False),
+        sa.Column("mechanism", sa.String, nullable=False),
+        sa.Column("factor", sa.String, nullable=False),
+        sa.Column("credential", sa.String, nullable=False),
+        sa.Column("session", sa.String, nullable=False),
+        sa.Column("reason", sa.String, nullable=False),
+        sa.Column("client", sa.String, nullable=False),
+        sa.Column("detail", sa.String, nullable=False),
+        sa.Column("repeats", sa.Integer, nullable=False),
+        sa.Column("last_at", sa.Float, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "audit_key",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("seal_key", sa.String, nullable=False),
+        sa.Column("sealed", sa.LargeBinary, nullable=False),
+        sa.Column("created_at", sa.Float, nullable=False),
+    )
+    op.create_table(
+        "audit_state",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("position", sa.Integer, nullable=False),
+        sa.Column("seq", sa.Integer, nullable=False),
+        sa.Column("head", sa.LargeBinary, nullable=False),
+        sa.Column("sealed_at", sa.Float, nullable=False),
+        sa.Column("anchor", sa.Integer, nullable=False),
+        sa.Column("anchor_mac", sa.LargeBinary, nullable=False),
+        sa.Column("anchor_at", sa.Float),
+        sa.Column("mac", sa.LargeBinary, nullable=False),
+        sa.Column("holder", sa.String, nullable=False),
+        sa.Column("claimed_at", sa.Float, nullable=False),
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailguard.app.naming import naming_of
+from mailguard.app.sources import directory_of
 from mailguard.auth.attempt import LoginForm, MailProtocol
 from mailguard.auth.authenticator import Authenticator
 from mailguard.auth.policy import FirstEnrolment, Policies, Policy, TwoFactor
 from mailguard.auth.totp import Window
 from mailguard.backends.target import Target, identity_target, target
-from mailguard.config import Unknown, Username
+from mailguard.config import Source, Unknown, Username
+from mailguard.identity.local import LocalIdentity
 from mailguard.net.tls import SniName, server_context
 from mailguard.protocols.codes import URL_MAX, Say
 from mailguard.proxy.house import Rules
@@ -19,21 +21,23 @@ if TYPE_CHECKING:
     import ssl
 
     from mailguard import config
-    from mailguard.auth.ports import Clock, Ledger, Turns
+    from mailguard.auth.ports import Clock, Turns
     from mailguard.config import Settings
     from mailguard.keyring import Keyring
+    from mailguard.store.store import Store
 
 # Registered for IMAP (RFC 7301 registry); submission has none. A mismatch is not rejected by Python's ssl, but
 # offering the id lets clients that insist on one through (ALPACA).
 _ALPN = {MailProtocol.IMAP: ("imap",), MailProtocol.SUBMISSION: ()}
 
 
-def rules_of(settings: Settings, ledger: Ledger, clock: Clock, keyring: Keyring, turns: Turns) -> Rules:
+def rules_of(settings: Settings, store: Store, clock: Clock, keyring: Keyring, turns: Turns) -> Rules:
     """Everything that turns on the configuration. Raises ConfigError, TlsError for what cannot be read."""
     targets = targets_of(settings)
+    directory = directory_of(settings, clock)
     return Rules(
         authenticator=Authenticator(
-            ledger,
+            store.ledger,
             clock,
             keyring,
             policies_of(settings.policy),
@@ -43,6 +47,8 @@ def rules_of(settings: Settings, ledger: Ledger, clock: Clock, keyring: Keyring,
         ),
         targets=targets,
         identity=identity_of(settings),
+        source=LocalIdentity(store.passwords) if settings.identity.source is Source.LOCAL else directory,
+        directory=directory,
         creates=settings.identity.unknown is Unknown.CREATE,
         failure_delay=settings.throttle.failure_delay,
         say=_words(settings),

@@ -75,7 +75,7 @@ async def _open_and_close(settings: Settings, *, fresh: bool) -> int:
     ring = keyring.load(settings.keys.file)
     store = await Store.open(settings.store.url, ring, now=time.time)
     try:
-        rules_of(settings, store.ledger, SystemClock(await store.audit.newest()), ring, Turns())
+        rules_of(settings, store, SystemClock(await store.audit.newest()), ring, Turns())
         if fresh:
             await store.sessions.sweep(())
     finally:

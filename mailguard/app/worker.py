@@ -100,7 +100,7 @@ class Worker:
         store = await Store.open(settings.store.url, ring, now=time.time)
         clock = SystemClock(await store.audit.newest())
         loop = asyncio.get_running_loop()
-        rules = rules_of(settings, store.ledger, clock, ring, Turns())
+        rules = rules_of(settings, store, clock, ring, Turns())
         house = House(
             rules=rules,
             registry=Registry(os.getpid(), clock.now),
@@ -239,7 +239,7 @@ class Worker:
         try:
             settings = reloaded(self._settings, config.load(self._settings.file))
             turns = self.house.rules.authenticator.turns
-            self.house.rules = rules_of(settings, self._store.ledger, self._clock, self._ring, turns)
+            self.house.rules = rules_of(settings, self._store, self._clock, self._ring, turns)
         except (ConfigError, TlsError) as error:
             log.error("reload refused, the old configuration stays", extra={"detail": str(error)})
             return

@@ -6,12 +6,14 @@ from mailguard.config.choices import (
     Login,
     MasterForm,
     ProtocolName,
+    Source,
     TlsMode,
     TwoFactor,
     Unknown,
     Username,
 )
 from mailguard.config.connections import Backend, IdentityBackend, Listen, Tls
+from mailguard.config.directory import IdentityLdap
 from mailguard.config.errors import ConfigError, ConfigErrors, Wrong
 from mailguard.config.load import load
 from mailguard.config.rules import Policy
@@ -23,6 +25,7 @@ __all__ = [
     "ConfigErrors",
     "ForwardClient",
     "IdentityBackend",
+    "IdentityLdap",
     "Listen",
     "LogFormat",
     "Login",
@@ -30,6 +33,7 @@ __all__ = [
     "Policy",
     "ProtocolName",
     "Settings",
+    "Source",
     "Tls",
     "TlsMode",
     "TwoFactor",

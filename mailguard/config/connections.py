@@ -19,6 +19,7 @@ from mailguard.config.choices import (
     Unknown,
     Username,
 )
+from mailguard.config.directory import IdentityLdap
 from mailguard.config.errors import Wrong
 from mailguard.config.key import key
 from mailguard.config.kinds import ADDRESS, HOST, HOSTNAME, LOCAL_IP, NETWORKS, OPTIONAL_PATH, PATH, PORT, Kind
@@ -123,12 +124,14 @@ class IdentityBackend:
 class Identity:
     """Who checks the user's own password."""
 
-    source: Source = key(kinds.choice(Source, later=(Source.LDAP, Source.LOCAL)), "backend", "backend: the mail store")
+    source: Source = key(
+        kinds.choice(Source), "backend", "backend: the mail store | ldap: a directory | local: our own records"
+    )
     unknown: Unknown = key(
         kinds.choice(Unknown), "create", "create: an account after the first right password | refuse"
     )
-    recheck: str = key(
-        kinds.text(".*", "a length of time"), "15m", "is the account still active? (ldap, local)", built=False
+    recheck: float = key(
+        kinds.duration("0", "7d"), "15m", "how often a directory is asked whether accounts are still active; 0: never"
     )
     questions: str = key(
         kinds.text(".*", "a count and a length of time"),
@@ -138,6 +141,7 @@ class Identity:
         waits="refused questions to the store are bounded by the throttle alone",
     )
     backend: IdentityBackend | None = None
+    ldap: IdentityLdap | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from mailguard.config.choices import Login, ProtocolName, TlsMode, Username
+from mailguard.config.choices import Login, ProtocolName, Source, TlsMode, Username
 from mailguard.config.connections import Backend, IdentityBackend
+from mailguard.config.directory import IdentityLdap
 from mailguard.config.errors import ConfigError
 from mailguard.config.kinds import UNIX, within_this_machine
 from mailguard.config.settings import Settings
@@ -19,6 +20,7 @@ def contradictions(settings: Settings) -> Iterator[ConfigError]:
         yield from _way_to_store(backend, f"backend.{name}")
         yield from _login(backend, f"backend.{name}")
     yield from _names(settings)
+    yield from _sources(settings)
     if settings.identity.backend is not None:
         yield from _way_to_store(settings.identity.backend, "identity.backend")
     if settings.throttle.unauthenticated_per_network > settings.throttle.unauthenticated:
@@ -38,6 +40,7 @@ def _names(settings: Settings) -> Iterator[ConfigError]:
             )
         if (
             backend.login is Login.MASTER
+            and settings.identity.source is Source.BACKEND
             and settings.identity.backend is None
             and ProtocolName.IMAP not in settings.backend
         ):
@@ -45,6 +48,37 @@ def _names(settings: Settings) -> Iterator[ConfigError]:
                 "identity.backend",
                 f'is missing: with backend.{name}.login = "master" somebody must be asked about users\' passwords; '
                 "write [identity.backend] with an IMAP listener of the store that takes them",
+            )
+
+
+def _sources(settings: Settings) -> Iterator[ConfigError]:
+    identity = settings.identity
+    if identity.source is Source.LOCAL:
+        for name, backend in settings.backend.items():
+            if backend.login is Login.OWN:
+                yield ConfigError(
+                    "identity.source",
+                    f'"local" does not go with backend.{name}.login = "own": the store does not know these passwords; '
+                    f'write login = "master" in [backend.{name}]',
+                )
+    if identity.ldap is not None:
+        yield from _directory(settings, identity.ldap)
+    elif identity.source is Source.LDAP:
+        yield ConfigError("identity.ldap", 'is missing: source = "ldap" needs it; write it with url, bind and search')
+
+
+def _directory(settings: Settings, ldap: IdentityLdap) -> Iterator[ConfigError]:
+    scheme = "ldaps://" if ldap.tls is TlsMode.IMPLICIT else "ldap://"
+    for url in ldap.url.split():
+        if not url.startswith(scheme):
+            yield ConfigError("identity.ldap.url", f'{url} does not go with tls = "{ldap.tls}"; write {scheme}HOST')
+    if bool(ldap.bind) != bool(ldap.bind_secret_file):
+        given, other = ("bind", "bind_secret_file") if ldap.bind else ("bind_secret_file", "bind")
+        yield ConfigError(f"identity.ldap.{other}", f"is missing beside {given}; write both or neither")
+    for rule in ldap.groups:
+        if rule.policy not in settings.policy.group:
+            yield ConfigError(
+                "identity.ldap.groups", f"names the policy {rule.policy}; write [policy.group.{rule.policy}] too"
             )
 
 

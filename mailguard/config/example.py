@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mailguard.config.connections import Backend, Identity, IdentityBackend, Listen, Server, SubmissionBackend, Tls
+from mailguard.config.directory import IdentityLdap
 from mailguard.config.key import keys_of
 from mailguard.config.kinds import Raw, toml
 from mailguard.config.rules import Names, Policy, Throttle
@@ -57,6 +58,7 @@ def _sections(changes: Mapping[str, Raw]) -> Iterator[list[str]]:
         'With login = "master": an IMAP listener of the store that takes users\' own passwords, used for nothing else.',
         ["[identity.backend]", *_keys(IdentityBackend, _NOTHING)],
     )
+    yield _commented('With source = "ldap": the directory.', ["[identity.ldap]", *_keys(IdentityLdap, _NOTHING)])
     yield table(Backend, "backend.imap")
     yield table(SubmissionBackend, "backend.submission")
     yield table(Policy, "policy")

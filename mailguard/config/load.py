@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from mailguard.config.choices import ProtocolName
 from mailguard.config.connections import Backend, Identity, IdentityBackend, Listen, Server, SubmissionBackend, Tls
 from mailguard.config.consistency import contradictions
+from mailguard.config.directory import IdentityLdap
 from mailguard.config.errors import ConfigError, ConfigErrors, NotBuilt, Wrong
 from mailguard.config.key import Key, keys_of
 from mailguard.config.kinds import shown, toml
@@ -91,11 +92,11 @@ class _Reader:
     def _identity(self, content: Mapping[str, Any]) -> Identity:
         identity = self._table(Identity, content, "identity", tables=("backend", "ldap"))
         raw = _mapping(content.get("identity"))
+        if "backend" in raw:
+            identity = dataclasses.replace(identity, backend=self._table(IdentityBackend, raw, "identity.backend"))
         if "ldap" in raw:
-            self._problem("identity.ldap", "is not built yet; remove the table")
-        if "backend" not in raw:
-            return identity
-        return dataclasses.replace(identity, backend=self._table(IdentityBackend, raw, "identity.backend"))
+            identity = dataclasses.replace(identity, ldap=self._table(IdentityLdap, raw, "identity.ldap"))
+        return identity
 
     def _backends(self, content: Mapping[str, Any]) -> Mapping[str, Backend]:
         raw = _mapping(content.get("backend"))

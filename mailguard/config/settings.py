@@ -114,6 +114,8 @@ class Settings:
         yield from (("store", self.store), ("keys", self.keys), ("names", self.names), ("identity", self.identity))
         if self.identity.backend is not None:
             yield "identity.backend", self.identity.backend
+        if self.identity.ldap is not None:
+            yield "identity.ldap", self.identity.ldap
         yield from ((f"backend.{name}", backend) for name, backend in self.backend.items())
         yield "policy", self.policy
         yield from ((f"policy.group.{name}", policy) for name, policy in self.policy.group.items())

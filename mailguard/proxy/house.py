@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     import ssl
 
     from mailguard.auth.authenticator import Authenticator
+    from mailguard.auth.ports import Identity
     from mailguard.backends.failure import BackendFailure
     from mailguard.backends.target import Target
+    from mailguard.identity.directory import Directory
     from mailguard.net.listener import Lobby
     from mailguard.net.tasks import Tasks
     from mailguard.protocols.codes import Say
@@ -56,6 +58,8 @@ class Rules:
     authenticator: Authenticator
     targets: Mapping[MailProtocol, Target]
     identity: Target | None  # the listener that is asked about passwords under a master login
+    source: Identity | None  # who is asked about them first, where that is not the store
+    directory: Directory | None  # the same, where it can tell how its users stand
     creates: bool
     failure_delay: float
     say: Say

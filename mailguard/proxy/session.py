@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mailguard.auth.accounts import AccountName
     from mailguard.auth.attempt import LoginAttempt, Origin
     from mailguard.auth.authenticator import Login
+    from mailguard.auth.ports import Identity
     from mailguard.backends.leg import Leg
     from mailguard.backends.login import Credential
     from mailguard.backends.target import Target
@@ -140,8 +141,13 @@ class Session:
         return await _opened(self._house, self._target, master(self._target, name), caller, self.offered)
 
     def _identity(self, caller: Caller) -> _Asked:
+        own_leg = None
         if self._target.form is LoginForm.OWN:
-            return _OwnLeg(self._house, self._target, caller, self.offered)
+            own_leg = _OwnLeg(self._house, self._target, caller, self.offered)
+        if self._house.rules.source is not None:
+            return _OtherSource(self._house.rules.source, own_leg)
+        if own_leg is not None:
+            return own_leg
         asked = self._house.rules.identity or self._house.rules.targets[MailProtocol.IMAP]
         return _OtherListener(asked, caller)
 
@@ -228,6 +234,29 @@ class _OtherListener(_Asked):
     async def ask(self, name: AccountName, password: Secret) -> Answer:
         """Log in there with this password, and out again."""
         return await identity.ask(self._target, name, password, self._caller)
+
+
+class _OtherSource(_Asked):
+    """A directory or our own records are asked; under login `own` the leg is opened with the password they took."""
+
+    def __init__(self, source: Identity, own_leg: _OwnLeg | None) -> None:
+        super().__init__()
+        self._source, self._own_leg = source, own_leg
+
+    async def ask(self, name: AccountName, password: Secret) -> Answer:
+        """Ask; a no of the store after their yes says nothing about the password: somebody must look into it."""
+        answer = await self._source.ask(name, password)
+        if answer.verdict is not Verdict.YES or self._own_leg is None:
+            return answer
+        opened = await self._own_leg.ask(name, password)
+        self.leg = self._own_leg.leg
+        if opened.verdict is Verdict.YES:
+            return answer
+        if opened.verdict is Verdict.UNAVAILABLE:
+            return opened
+        detail = f"the identity source takes the password and the mail store does not: {opened.detail}"
+        log.error("the mail store and the identity source disagree", extra={"account": name, "detail": detail})
+        return Answer(Verdict.UNAVAILABLE, Reason.BACKEND_REFUSED, detail)
 
 
 async def _opened(

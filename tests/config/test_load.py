@@ -149,9 +149,13 @@ def test_a_group_overrides_the_policy_and_inherits_the_rest(tmp_path: Path) -> N
         ),
         (
             '[identity]\nsource = "ldap"',
-            'config.toml: identity.source: "ldap" is not built yet; remove the line or write source = "backend"',
+            'config.toml: identity.ldap: is missing: source = "ldap" needs it; write it with url, bind and search',
         ),
-        ("[identity.ldap]", "config.toml: identity.ldap: is not built yet; remove the table"),
+        (
+            '[identity]\nsource = "local"',
+            'config.toml: identity.source: "local" does not go with backend.imap.login = "own": the store does not '
+            'know these passwords; write login = "master" in [backend.imap]',
+        ),
         ("[backend.pop3]", "config.toml: backend.pop3: is not built yet; remove the table"),
         ("[backend.imaps]", "config.toml: backend.imaps: is unknown; did you mean imap?"),
         (

@@ -94,6 +94,11 @@ class AppPassword:
     client_lock: bool = False  # the first IMAP ID name binds it
     client_bound: str = ""  # that name
 
+    @property
+    def lapses_at(self) -> float | None:
+        """When it lapses if it is not used before, counted from its making until it is; None: never."""
+        return None if self.idle is None else (self.last_used_at or self.created_at) + self.idle
+
 
 @dataclass(frozen=True, slots=True)
 class VaultEntry:

@@ -88,12 +88,10 @@ def barred(
 
 
 def lapsed(credential: AppPassword, now: float) -> bool:
-    """Past its fixed end, or unused for longer than its idle limit (counted from its making before the first use)."""
+    """Past its fixed end, or unused for longer than its idle limit."""
     if credential.expires_at is not None and now >= credential.expires_at:
         return True
-    if credential.idle is None:
-        return False
-    return now >= (credential.last_used_at or credential.created_at) + credential.idle
+    return credential.lapses_at is not None and now >= credential.lapses_at
 
 
 def _by_grant(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
 
-from mailguard.auth.accounts import Account, AppPassword
+from mailguard.auth.accounts import Account, AccountKind, AccountName, AppPassword
+from mailguard.auth.decision import lapsed
 from mailguard.cli.ask import Yes, consent
 from mailguard.cli.output import AsJson, Row, listing, note, one, say, when
 from mailguard.cli.records import Address, Records, with_records
@@ -23,18 +25,27 @@ def add(
     address: Address,
     group: Group = "",
     administrator: Annotated[bool, typer.Option("--administrator", help="Must have a second factor.")] = False,
+    kind: Annotated[
+        AccountKind, typer.Option(help="Who gets in: a person, several by app passwords of their own, or a device.")
+    ] = AccountKind.PERSON,
 ) -> None:
-    """Make an account before its first login."""
+    """Make an account before its first login. Its kind stays what it is."""
 
     async def work(records: Records) -> Account:
         _demand_group(records, group)
         return await records.store.accounts.add(
-            records.name(address), actor=records.actor, group=group, administrator=administrator
+            records.name(address), actor=records.actor, group=group, administrator=administrator, kind=kind
         )
 
     account = with_records(ctx, work)
     say(f"added {account.name}")
-    note(f"next: mailguard totp enrol {account.name}")
+    match account.kind:
+        case AccountKind.PERSON:
+            note(f"next: mailguard totp enrol {account.name}")
+        case AccountKind.SHARED:
+            note(f"next: mailguard account set {account.name} --member PERSON")
+        case AccountKind.SERVICE:
+            note(f"next: mailguard app-password issue {account.name} --label L --protocol P --network CIDR")
 
 
 @app.command("list")
@@ -42,7 +53,8 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
     """All accounts."""
 
     async def read(records: Records) -> list[Row]:
-        return [_row(account) for account in await records.store.accounts.list()]
+        people = await records.store.members.all()
+        return [_row(account, people) for account in await records.store.accounts.list()]
 
     listing(with_records(ctx, read), as_json=as_json, empty="no accounts yet: mailguard account add ADDRESS")
 
@@ -59,8 +71,10 @@ def show(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None:
         devices = await records.store.devices.list(name)
         passwords = await records.store.app_passwords.list(name)
         sessions = await records.store.sessions.list(name)
+        people = await records.store.members.all()
         return {
-            **_row(account),
+            **_row(account, people),
+            "member_of": [mailbox for mailbox, members in people.items() if name in members],
             "two_factor": str(records.settings.policy.of(account.group).two_factor),
             "authenticators": sum(device.confirmed_at is not None for device in devices),
             "authenticators_unconfirmed": sum(device.confirmed_at is None for device in devices),
@@ -75,20 +89,39 @@ def show(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None:
 def set_(
     ctx: typer.Context,
     address: Address,
+    *,
     group: Annotated[str | None, typer.Option(help='Its group; "" for none.', metavar="NAME")] = None,
     administrator: Annotated[bool | None, typer.Option(help="Must have a second factor.")] = None,
+    member: Annotated[
+        list[str] | None, typer.Option(help="Name a person of a shared mailbox; may be repeated.", metavar="PERSON")
+    ] = None,
+    no_member: Annotated[
+        list[str] | None, typer.Option(help="No longer; what they hold there is revoked.", metavar="PERSON")
+    ] = None,
 ) -> None:
-    """Change an account's group or standing."""
-    if group is None and administrator is None:
-        raise typer.BadParameter("say what to change: --group NAME, --administrator or --no-administrator")
+    """Change an account's group or standing, or who stands behind a shared mailbox."""
+    if group is None and administrator is None and not member and not no_member:
+        raise typer.BadParameter("say what to change: --group NAME, --[no-]administrator, --[no-]member PERSON")
 
-    async def work(records: Records) -> Account:
+    async def work(records: Records) -> None:
         _demand_group(records, group or "")
-        return await records.store.accounts.change(
-            records.name(address), actor=records.actor, group=group, administrator=administrator
-        )
+        name = records.name(address)
+        for each in member or ():
+            await records.store.members.add(name, person := records.name(each), actor=records.actor)
+            say(f"{person} may hold app passwords of {name}")
+            note(f"next: mailguard app-password issue {name} --person {person} --label L")
+        for each in no_member or ():
+            revoked = await records.store.members.remove(name, person := records.name(each), actor=records.actor)
+            say(f"{person} no longer stands behind {name}; {revoked} app passwords revoked, their sessions end now")
+        if group is not None or administrator is not None:
+            _tell_standing(
+                await records.store.accounts.change(name, actor=records.actor, group=group, administrator=administrator)
+            )
 
-    account = with_records(ctx, work)
+    with_records(ctx, work)
+
+
+def _tell_standing(account: Account) -> None:
     standing = "an administrator" if account.administrator else "no administrator"
     say(f"{account.name} is {standing}, in {f'group {account.group}' if account.group else 'no group'}")
 
@@ -143,10 +176,12 @@ def _demand_group(records: Records, group: str) -> None:
         raise Refusal(f"there is no group {group}: write [policy.group.{group}] in {records.settings.file} first")
 
 
-def _row(account: Account) -> Row:
+def _row(account: Account, people: Mapping[AccountName, Sequence[AccountName]]) -> Row:
     return {
         "name": account.name,
         "id": account.id,
+        "kind": str(account.kind),
+        "members": list(people.get(account.name, ())),
         "group": account.group,
         "administrator": account.administrator,
         "suspended": account.suspended,
@@ -156,4 +191,4 @@ def _row(account: Account) -> Row:
 
 
 def _usable(password: AppPassword, now: float) -> bool:
-    return password.revoked_at is None and (password.expires_at is None or password.expires_at > now)
+    return password.revoked_at is None and not lapsed(password, now)

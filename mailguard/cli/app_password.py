@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mailguard.auth.accounts import AppPassword, Network
+from mailguard.auth.accounts import Account, AppPassword, Network
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.passwords import digest_app_password, generate_app_password, grouped
 from mailguard.cli.ask import Yes, consent
@@ -35,18 +35,22 @@ def issue(
         list[str] | None, typer.Option(help="Accept it from here alone; may be repeated.", metavar="CIDR")
     ] = None,
     expires: Annotated[str, typer.Option(help="Its life, such as 90d; never for none.", metavar="90d")] = "",
+    idle: Annotated[str, typer.Option(help="Unused for so long it lapses; never for none.", metavar="30d")] = "",
+    person: Annotated[str, typer.Option(help="Whose it is, of a shared mailbox.", metavar="ADDRESS")] = "",
+    client_lock: Annotated[
+        bool, typer.Option("--client-lock", help="Bind it to the first name that its IMAP client gives.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make an app password and print it, once."""
     protocols = _protocols(protocol)
     networks = tuple(_network(each) for each in network or ())
     life = None if expires == "never" else seconds(expires, "--expires")
+    rest = None if idle == "never" else seconds(idle, "--idle", "1m")
 
     async def work(records: Records) -> tuple[AppPassword, Secret]:
         name = records.name(address)
-        account = await records.store.accounts.get(name)
-        if account is None:
-            raise Refusal(f"there is no account {name}; do: mailguard account add {name}")
+        account = await _account(records, address)
         scope = _scope(records.settings, protocols)
         policy = records.settings.policy.of(account.group)
         lifetime = life if expires else policy.app_password_expires
@@ -59,8 +63,11 @@ def issue(
             networks=networks,
             created_at=records.now,
             expires_at=None if lifetime is None else records.now + lifetime,
+            idle=rest if idle else policy.app_password_idle,
             issued_by=records.actor,
             seen_by_operator=True,
+            person_id=(await _account(records, person)).id if person else "",
+            client_lock=client_lock,
         )
         digest = digest_app_password(records.keyring, secret.reveal())
         await records.store.app_passwords.issue(
@@ -82,7 +89,9 @@ def list_(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None
     """An account's app passwords, revoked and expired ones too."""
 
     async def read(records: Records) -> list[Row]:
-        return [_row(each) for each in await records.store.app_passwords.list(records.name(address))]
+        found = await records.store.app_passwords.list(records.name(address))
+        people = {each.id: each.name for each in await records.store.accounts.list()}
+        return [_row(each, people.get(each.person_id, each.person_id)) for each in found]
 
     empty = f"no app passwords: mailguard app-password issue {address} --label L"
     listing(with_records(ctx, read), as_json=as_json, empty=empty)
@@ -110,6 +119,14 @@ def revoke(
         return app_password_id
 
     say(f"revoked {with_records(ctx, work)}; sessions opened with it end now")
+
+
+async def _account(records: Records, typed: str) -> Account:
+    name = records.name(typed)
+    account = await records.store.accounts.get(name)
+    if account is None:
+        raise Refusal(f"there is no account {name}; do: mailguard account add {name}")
+    return account
 
 
 def _protocols(written: str) -> frozenset[MailProtocol]:
@@ -148,19 +165,23 @@ def _and(words: list[MailProtocol]) -> str:
     return " and ".join(words)
 
 
-def _row(each: AppPassword) -> Row:
+def _row(each: AppPassword, person: str) -> Row:
     return {
         "id": each.id,
         "label": each.label,
+        "person": person,
         "protocols": sorted(each.protocols),
         "networks": [str(network) for network in each.networks],
         "created": when(each.created_at),
         "expires": when(each.expires_at),
+        "lapses": when(each.lapses_at),
         "revoked": when(each.revoked_at),
         "last_used": when(each.last_used_at),
         "last_used_from": each.last_used_from,
         "last_used_protocol": each.last_used_protocol,
         "last_client": each.last_client,
+        "client_lock": each.client_lock,
+        "client_bound": each.client_bound,
         "issued_by": each.issued_by,
         "seen_by_operator": each.seen_by_operator,
     }

@@ -39,6 +39,7 @@ def _row(recorded: Recorded) -> Row:
         "time": when(row.at),
         "event": str(row.event),
         "account": row.account,
+        "person": row.person,
         "protocol": str(row.protocol or ""),
         "address": str(row.origin.address) if row.origin else "",
         "factor": str(row.factor or ""),

@@ -12,11 +12,11 @@ from mailguard.config.kinds import duration
 LONGEST = "3650d"
 
 
-def seconds(written: str, option: str) -> float | None:
+def seconds(written: str, option: str, shortest: str = "1s") -> float | None:
     """A length of time in seconds; None for an empty one."""
     if not written:
         return None
     try:
-        return duration("1s", LONGEST).read(written, Path())
+        return duration(shortest, LONGEST).read(written, Path())
     except Wrong as wrong:
         raise typer.BadParameter(str(wrong), param_hint=option) from None

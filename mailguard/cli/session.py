@@ -63,6 +63,7 @@ def _row(session: SessionRow) -> Row:
     return {
         "id": session.id,
         "account": session.account,
+        "person": session.person,
         "protocol": str(session.protocol),
         "address": session.address,
         "factor": str(session.factor),

@@ -70,7 +70,7 @@ class Policy:
         kinds.optional_duration("1m", "3650d"), "", "life of a new app password, such as 365d; empty: no end"
     )
     app_password_idle: float | None = key(
-        kinds.optional_duration("1m", "3650d"), "", "unused for so long it lapses; empty: never", built=False
+        kinds.optional_duration("1m", "3650d"), "", "unused for so long a new app password lapses; empty: never"
     )
     trusted_networks: tuple[object, ...] = key(
         Kind(lambda raw, _: tuple(raw) if isinstance(raw, list) else (), lambda _: []),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, exists, func, insert, select, update
+from sqlalchemy import bindparam, exists, func, insert, or_, select, update
 
 from mailguard.auth.attempt import Factor, MailProtocol, Origin
 from mailguard.auth.events import Event
@@ -101,10 +101,10 @@ class AuditLog:
     async def list(
         self, account: str | None = None, since: float | None = None, limit: int | None = None
     ) -> tuple[Recorded, ...]:
-        """The newest `limit` rows that match, oldest first."""
+        """The newest `limit` rows that match, oldest first. Of a person also what they did at shared mailboxes."""
         query = select(audit).order_by(_c.seq.desc()).limit(limit)
         if account is not None:
-            query = query.where(_c.account == account)
+            query = query.where(or_(_c.account == account, _c.person == account))
         if since is not None:
             query = query.where(_c.last_at >= since)
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())

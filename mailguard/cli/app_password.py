@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mailguard.auth.accounts import Account, AppPassword, Network
+from mailguard.auth import vault
+from mailguard.auth.accounts import Account, AppPassword, Network, VaultEntry
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.passwords import digest_app_password, generate_app_password, grouped
 from mailguard.cli.ask import Yes, consent
@@ -15,7 +16,8 @@ from mailguard.cli.length import seconds
 from mailguard.cli.output import AsJson, Row, json_object, listing, note, say, when
 from mailguard.cli.records import Address, Records, with_records
 from mailguard.cli.refusal import Refusal
-from mailguard.config import Login, Settings
+from mailguard.cli.store_password import PasswordFile, verified, wanted
+from mailguard.config import Settings
 from mailguard.secret import Secret
 from mailguard.store import new_id
 
@@ -40,6 +42,7 @@ def issue(
     client_lock: Annotated[
         bool, typer.Option("--client-lock", help="Bind it to the first name that its IMAP client gives.")
     ] = False,
+    file: PasswordFile = "-",
     as_json: AsJson = False,
 ) -> None:
     """Make an app password and print it, once."""
@@ -54,9 +57,12 @@ def issue(
         scope = _scope(records.settings, protocols)
         policy = records.settings.policy.of(account.group)
         lifetime = life if expires else policy.app_password_expires
-        secret = generate_app_password()
+        holder = (await _account(records, person)).id if person else ""
+        own = wanted(records.settings, scope)
+        store_password = None if own is None else await verified(records, account, own, file)
+        secret, row_id = generate_app_password(), new_id()
         made = AppPassword(
-            id=new_id(),
+            id=row_id,
             account_id=account.id,
             label=label,
             protocols=scope,
@@ -66,12 +72,18 @@ def issue(
             idle=rest if idle else policy.app_password_idle,
             issued_by=records.actor,
             seen_by_operator=True,
-            person_id=(await _account(records, person)).id if person else "",
+            person_id=holder,
             client_lock=client_lock,
+            public=vault.public_half(secret, row_id),
         )
         digest = digest_app_password(records.keyring, secret.reveal())
         await records.store.app_passwords.issue(
-            name, made, digest, actor=records.actor, limit=policy.app_password_limit
+            name,
+            made,
+            digest,
+            actor=records.actor,
+            limit=policy.app_password_limit,
+            store_password=store_password,
         )
         return made, secret
 
@@ -89,9 +101,11 @@ def list_(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None
     """An account's app passwords, revoked and expired ones too."""
 
     async def read(records: Records) -> list[Row]:
-        found = await records.store.app_passwords.list(records.name(address))
+        name = records.name(address)
+        found = await records.store.app_passwords.list(name)
+        entries = await records.store.vault.entries(name)
         people = {each.id: each.name for each in await records.store.accounts.list()}
-        return [_row(each, people.get(each.person_id, each.person_id)) for each in found]
+        return [_row(each, people.get(each.person_id, each.person_id), entries.get(each.id)) for each in found]
 
     empty = f"no app passwords: mailguard app-password issue {address} --label L"
     listing(with_records(ctx, read), as_json=as_json, empty=empty)
@@ -121,6 +135,22 @@ def revoke(
     say(f"revoked {with_records(ctx, work)}; sessions opened with it end now")
 
 
+@app.command("renew")
+def renew(ctx: typer.Context, address: Address, file: PasswordFile = "-") -> None:
+    """Seal a mailbox's new password at the store to all its app passwords, where nobody signs in to do it."""
+
+    async def work(records: Records) -> str:
+        account = await _account(records, address)
+        own = wanted(records.settings, frozenset(map(MailProtocol, records.settings.backend)))
+        if own is None:
+            raise Refusal('no [backend.…] has login = "own": app passwords need no password of the mail store')
+        password = await verified(records, account, own, file)
+        count = await records.store.vault.renew(account.name, password, actor=records.actor)
+        return f"{count} app passwords of {account.name}"
+
+    say(f"renewed {with_records(ctx, work)}")
+
+
 async def _account(records: Records, typed: str) -> Account:
     name = records.name(typed)
     account = await records.store.accounts.get(name)
@@ -145,27 +175,15 @@ def _network(written: str) -> Network:
 
 
 def _scope(settings: Settings, asked: frozenset[MailProtocol]) -> frozenset[MailProtocol]:
-    """What it shall open. Under login `own` an app password has nothing to log in to the store with."""
+    """What it shall open."""
     there = frozenset(MailProtocol(name) for name in settings.backend)
     scope = asked or there
     if absent := scope - there:
         raise Refusal(f"there is no [backend.{min(absent)}] in {settings.file.name}; leave {min(absent)} out")
-    barred = sorted(each for each in scope if settings.backend[each].login is Login.OWN)
-    if not barred:
-        return scope
-    rest = sorted(there - set(barred))
-    instead = f"issue it for --protocol {','.join(rest)} alone" if rest else "log in with the password and a code"
-    raise Refusal(
-        f'app passwords do not work with {_and(barred)} while login = "own": the vault that would keep the store\'s '
-        f'password is not built. Write login = "master" in [backend.{barred[0]}], or {instead}'
-    )
+    return scope
 
 
-def _and(words: list[MailProtocol]) -> str:
-    return " and ".join(words)
-
-
-def _row(each: AppPassword, person: str) -> Row:
+def _row(each: AppPassword, person: str, entry: VaultEntry | None) -> Row:
     return {
         "id": each.id,
         "label": each.label,
@@ -184,4 +202,12 @@ def _row(each: AppPassword, person: str) -> Row:
         "client_bound": each.client_bound,
         "issued_by": each.issued_by,
         "seen_by_operator": each.seen_by_operator,
+        "store_password": _sealed(entry),
     }
+
+
+def _sealed(entry: VaultEntry | None) -> str:
+    """Of the vault: whether this device brings the mailbox's password at the store along."""
+    if entry is None:
+        return ""
+    return "sealed" if entry.refused_at is None else f"refused {when(entry.refused_at)}, renewed at the next sign-in"

@@ -17,23 +17,27 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 
 
 def secret_line(prompt: str) -> str:
-    """One line: typed unseen at a terminal, or read from standard input."""
+    """One line without the blanks around it: typed unseen at a terminal, or read from standard input."""
+    return _line(prompt).strip()
+
+
+def _line(prompt: str) -> str:
     line: str = typer.prompt(prompt, hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()
     if not line.strip():
         raise Refusal(f"nothing was given; type the {prompt.lower()} or send it to standard input")
-    return line.strip()
+    return line.rstrip("\r\n")
 
 
 def secret_file(file: str, prompt: str) -> Secret:
-    """The first line of a file; `-`: a line as of secret_line()."""
+    """The first line of a file; `-`: typed unseen, or read from standard input. Blanks belong to a password."""
     if file == "-":
-        return Secret(secret_line(prompt).encode())
+        return Secret(_line(prompt).encode())
     try:
         with Path(file).open("rb") as opened:
-            line = opened.readline(_LONGEST).strip()
+            line = opened.readline(_LONGEST).rstrip(b"\r\n")
     except OSError as error:
         raise Refusal(f"{file} cannot be read ({error.strerror})") from None
-    if not line:
+    if not line.strip():
         raise Refusal(f"{file} is empty; write the {prompt.lower()} into its first line")
     return Secret(line)
 

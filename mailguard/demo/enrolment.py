@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from mailguard import config
-from mailguard.auth import totp
+from mailguard.auth import totp, vault
 from mailguard.auth.accounts import AppPassword
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.names import canonical
@@ -30,15 +30,16 @@ async def enrol(address: str, password: str, folder: Folder) -> Access:
         now = time.time()
         # By the code before the current one, as if typed at the last moment: the current one is still good to log in.
         await store.devices.confirm(device.id, int(now) // device.period - 1, actor=_ACTOR)
-        secret = generate_app_password()
+        secret, row_id = generate_app_password(), new_id()
         made = AppPassword(
-            id=new_id(),
+            id=row_id,
             account_id=account.id,
             label="demo",
             protocols=frozenset(MailProtocol),
             created_at=now,
             issued_by=_ACTOR,
             seen_by_operator=True,
+            public=vault.public_half(secret, row_id),
         )
         await store.app_passwords.issue(name, made, digest_app_password(folder.keyring, secret.reveal()), actor=_ACTOR)
     finally:

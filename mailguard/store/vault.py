@@ -23,6 +23,8 @@ from mailguard.store.revocations import Kind
 from mailguard.store.schema import accounts, app_passwords, vault
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import Connection, RowMapping
 
     from mailguard.auth.accounts import AccountName, AppPassword
@@ -55,20 +57,20 @@ _PUT = _put.on_conflict_do_update(
     set_={column.name: _put.excluded[column.name] for column in vault.c if not column.primary_key},
 )
 _ONE = select(vault).where(_c.app_password_id == bindparam("app_password"))
+_of_account = _c.app_password_id.in_(select(_p.id).where(_p.account_id == bindparam("account")))
+_ALL = select(vault).where(_of_account)
 _FORGET = delete(vault).where(_c.app_password_id == bindparam("app_password"))
-_OF_ACCOUNT = update(vault).where(
-    _c.app_password_id.in_(select(_p.id).where(_p.account_id == bindparam("account"))),
-)
+_MARKED = update(vault).where(_of_account)
 _tried = vault.alias()
 _UNCHANGED = exists().where(
     _tried.c.app_password_id == bindparam("tried"), _tried.c.sealed == bindparam("tried_sealed")
 )
-_CLAIM = _OF_ACCOUNT.where(
+_CLAIM = _MARKED.where(
     # After a clock that went back, a mark lies ahead of it.
     or_(_c.refused_at <= bindparam("due"), _c.refused_at >= bindparam("ahead")),
 ).values(refused_at=bindparam("now"))
 # A sign-in may have renewed the entries while the store thought about the old password: those stay as they are.
-_MARK = _OF_ACCOUNT.where(_UNCHANGED).values(refused_at=bindparam("mark"))
+_MARK = _MARKED.where(_UNCHANGED).values(refused_at=bindparam("mark"))
 
 
 def reseal(
@@ -137,10 +139,21 @@ def answered(connection: Connection, account_id: str, entry: VaultEntry, verdict
 
 
 class Vault:
-    """The vault, as an administrator renews it."""
+    """The vault, as an administrator sees and renews it."""
 
     def __init__(self, administration: Administration) -> None:
         self._by = administration
+
+    async def entries(self, name: AccountName) -> Mapping[str, VaultEntry]:
+        """What is sealed to the app passwords of an account, by their ids. Altered entries are left out."""
+
+        def work(connection: Connection) -> Mapping[str, VaultEntry]:
+            account = {"account": self._by.demand(connection, name).id}
+            found = connection.execute(_ALL, account).mappings().all()
+            checked = (rows.vault_entry_of(self._by.seal, row) for row in found)
+            return {entry.value.app_password_id: entry.value for entry in checked if entry.intact}
+
+        return await self._by.database.read(work)
 
     async def renew(self, name: AccountName, password: Secret, *, actor: str) -> int:
         """Seal a store password, verified by the caller, to every usable app password of the account; to how many."""

@@ -51,29 +51,6 @@ def test_it_may_be_narrowed(master: Installation) -> None:
     assert abs(left - 90 * 86400) < 120
 
 
-def test_under_login_own_it_is_refused_and_says_what_works(own: Installation) -> None:
-    own.done("account", "add", "ann")
-    done = own("app-password", "issue", "ann", "--label", "phone")
-    assert (done.code, done.out) == (1, "")
-    assert done.err == (
-        'app passwords do not work with imap and submission while login = "own": the vault that would keep the '
-        'store\'s password is not built. Write login = "master" in [backend.imap], or log in with the password and '
-        "a code\n"
-    )
-    assert own.done("app-password", "list", "ann", "--json").json == []
-
-
-def test_where_one_protocol_has_a_master_that_one_works(master: Installation) -> None:
-    text = master.file.read_text()
-    head, mark, tail = text.partition("[backend.submission]")
-    master.file.write_text(head + mark + tail.replace('login = "master"', 'login = "own"', 1))
-    master.done("account", "add", "ann")
-    done = master("app-password", "issue", "ann", "--label", "phone")
-    assert "do not work with submission" in done.err
-    assert "issue it for --protocol imap alone" in done.err
-    master.done("app-password", "issue", "ann", "--label", "phone", "--protocol", "imap")
-
-
 def test_the_limit_and_the_default_life_are_the_policys(master: Installation) -> None:
     text = master.file.read_text()
     text = text.replace("app_password_limit = 20", "app_password_limit = 1")

@@ -9,6 +9,7 @@ from mailguard.app.sources import directory_of
 from mailguard.auth.attempt import LoginForm, MailProtocol
 from mailguard.auth.authenticator import Authenticator
 from mailguard.auth.policy import FirstEnrolment, Policies, Policy, TwoFactor
+from mailguard.auth.ports import Questions
 from mailguard.auth.totp import Window
 from mailguard.backends.target import Target, identity_target, target
 from mailguard.config import Source, Unknown, Username
@@ -43,6 +44,7 @@ def rules_of(settings: Settings, store: Store, clock: Clock, keyring: Keyring, t
             policies_of(settings.policy),
             naming_of(settings),
             turns,
+            Questions(settings.identity.questions.count, settings.identity.questions.seconds),
             seals=any(target.form is LoginForm.OWN for target in targets.values()),
         ),
         targets=targets,

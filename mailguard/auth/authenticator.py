@@ -33,6 +33,7 @@ from mailguard.auth.ports import (
     Ledger,
     Lost,
     Permit,
+    Questions,
     Reserved,
     Shut,
     Stake,
@@ -46,11 +47,12 @@ if TYPE_CHECKING:
     from mailguard.auth.attempt import LoginAttempt, Origin
     from mailguard.auth.names import Naming
     from mailguard.auth.policy import Policies
-    from mailguard.auth.ports import Turns
+    from mailguard.auth.ports import Reservation, Turns
     from mailguard.keyring import Keyring
     from mailguard.secret import Secret
 
 PERMIT_SECONDS = 60.0
+LOOKS = 100  # with a rest of a tenth of a second between, for questions in flight to be answered
 
 _LOST = {
     Lost.STEP_USED: Reason.CODE_REUSED,
@@ -70,6 +72,7 @@ class Authenticator:
     policies: Policies
     naming: Naming
     turns: Turns
+    questions: Questions
     seals: bool = False  # some leg opens with the user's own password: what proves right goes into the vault
 
     def login(self, attempt: LoginAttempt, door: Door, origin: Origin, session: str) -> Login:
@@ -112,17 +115,15 @@ class Login:
 
     async def _nameless(self, refused: Refused) -> Refused:
         """A name that no account can have takes the same way through the throttle as any other."""
-        stake = await self._stake(AccountName(self._typed))
+        typed = AccountName(self._typed)
+        stake = await self._stake(
+            throttle.reservation(self._by.keyring, typed, self._origin.network, self._offered.string)
+        )
         return stake if isinstance(stake, Refused) else await self._refuse(refused, stake)
 
     async def _named(self, name: AccountName, identity: Identity) -> Admission | Refused:
         by = self._by
-        facts = await by.ledger.facts(
-            name,
-            self._offered.app_password_digests(by.keyring),
-            self._offered.string_digests(by.keyring, name),
-            self._row.at,
-        )
+        facts = await self._facts(name)
         if facts.app_password is not None:
             person = facts.holder.name if facts.holder is not None else ""
             self._row = replace(self._row, credential=facts.app_password.id, person=person)
@@ -132,8 +133,30 @@ class Login:
             return await self._refuse(Refused(Reason.CLOCK_UNTRUSTED), None)
         if facts.grant is not None:
             return await self._under_grant(name, facts, facts.grant, identity)
-        async with by.turns.take(name, self._origin.network):
-            return await self._by_question(name, facts, identity)
+        reservation = throttle.reservation(by.keyring, name, self._origin.network, self._offered.string, by.questions)
+        # The same string on several connections is one question: its answer marks it as wrong, or opens a grant.
+        said = reservation.buckets[0].mark.hex()
+        async with by.turns.behind_first(name, said) as passed, by.turns.take(name, self._origin.network):
+            outcome = await self._in_turn(name, facts, identity, reservation)
+            if isinstance(outcome, Admission) or temporary(outcome.reason):
+                passed()
+            return outcome
+
+    async def _in_turn(
+        self, name: AccountName, facts: Facts, identity: Identity, reservation: Reservation
+    ) -> Admission | Refused:
+        for _ in range(LOOKS):
+            if self._offered.may_hold_code:  # what was in flight may have won its step meanwhile
+                facts = await self._facts(name)
+                if facts.grant is not None:
+                    return await self._under_grant(name, facts, facts.grant, identity)
+            stake = await self._stake(reservation)
+            if isinstance(stake, Refused):
+                return stake
+            if stake.state is not Reserved.BUSY:
+                return await self._by_question(name, facts, identity, stake)
+            await self._by.turns.rest()
+        return await self._refuse(Refused(Reason.THROTTLED), None)
 
     async def _by_app_password(
         self, name: AccountName, facts: Facts, app_password: AppPassword, identity: Identity
@@ -144,7 +167,7 @@ class Login:
         if opens and barred(facts.account, app_password, facts.holder, *where, now=self._row.at) is None:
             # All devices of an account stand on one password. Should the store have a new one, the first to come is
             # to find that out for all: a directory behind the store would lock its account after so many wrong ones.
-            async with self._by.turns.behind_first(name) as passed:
+            async with self._by.turns.behind_first(name, "vault") as passed:
                 answer = await self._from_vault(name, app_password, identity)
                 if answer.verdict is Verdict.YES:
                     passed()
@@ -169,10 +192,14 @@ class Login:
             return Answer(Verdict.UNAVAILABLE, Reason.VAULT_STALE, answer.detail)
         return answer
 
-    async def _by_question(self, name: AccountName, facts: Facts, identity: Identity) -> Admission | Refused:
-        stake = await self._stake(name)
-        if isinstance(stake, Refused):
-            return stake
+    async def _facts(self, name: AccountName) -> Facts:
+        keyring, offered = self._by.keyring, self._offered
+        app_passwords, strings = offered.app_password_digests(keyring), offered.string_digests(keyring, name)
+        return await self._by.ledger.facts(name, app_passwords, strings, self._row.at)
+
+    async def _by_question(
+        self, name: AccountName, facts: Facts, identity: Identity, stake: Stake
+    ) -> Admission | Refused:
         reading, step, password = self._read_code(facts)
         # Asked of names without an account too, where none is made: else the time that the store takes, or its trouble,
         # would tell which names have one.
@@ -198,8 +225,7 @@ class Login:
             return refused
         return await self._conclude(name, facts, proof, None)
 
-    async def _stake(self, name: AccountName) -> Stake | Refused:
-        reservation = throttle.reservation(self._by.keyring, name, self._origin.network, self._offered.string)
+    async def _stake(self, reservation: Reservation) -> Stake | Refused:
         match await self._by.ledger.reserve(reservation, self._row.at):
             case Reserved.THROTTLED:
                 return await self._refuse(Refused(Reason.THROTTLED), None)
@@ -248,8 +274,7 @@ class Login:
 
     async def _name_grant(self, name: AccountName) -> None:
         """A replay that was in flight while its string won elsewhere: the record says which grant it was."""
-        strings = self._offered.string_digests(self._by.keyring, name)
-        grant = (await self._by.ledger.facts(name, (), strings, self._row.at)).grant
+        grant = (await self._facts(name)).grant
         self._row = replace(self._row, credential="" if grant is None else grant.id)
 
     def _entry(self, name: AccountName, facts: Facts, proof: Proof, granted: Granted, stake: Stake | None) -> Entry:
@@ -272,6 +297,7 @@ class Login:
             app_password=proof.app_password,
             person=proof.holder.id if proof.holder is not None else "",
             stake=stake,
+            place=throttle.place(self._by.keyring, name, self._origin.network),
             winning=None if granted.step is None else self._winning(name, facts, granted.step),
             permit=permit,
             first_use=proof.app_password is not None and proof.app_password.last_used_at is None,

@@ -51,9 +51,12 @@ class Turns(Protocol):
     def take(self, name: AccountName, network: str) -> AbstractAsyncContextManager[None]:
         """Wait for one's turn at a name, from a network."""
 
-    def behind_first(self, name: AccountName) -> AbstractAsyncContextManager[Callable[[], None]]:
-        """Wait for one's turn at what all devices of a name stand on: alone, until one of them calls what it is handed
-        because it passed."""
+    def behind_first(self, name: AccountName, what: str) -> AbstractAsyncContextManager[Callable[[], None]]:
+        """Wait for one's turn at what several logins of a name stand on: alone, until one of them calls what it is
+        handed because it passed."""
+
+    async def rest(self) -> None:
+        """Let a moment pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +103,37 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
+class Questions:
+    """How many questions in vain about one name the identity source is asked, within `window` seconds."""
+
+    limit: int = 4
+    window: float = 30 * 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A name, and a network that it was granted from. Keyed hashes, of the name and of both."""
+
+    owner: bytes
+    network: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What one attempt is about to ask the identity source. `network` as of Place."""
+
+    id: str
+    network: bytes
+    allowance: Questions
+
+
+@dataclass(frozen=True, slots=True)
 class Reservation:
     """What one attempt stakes before anything is verified. The first bucket recognises repeats."""
 
     buckets: tuple[Bucket, ...]
     owner: bytes  # keyed hash of the account name: what `account unlock` clears
+    question: Question | None = None  # None: nobody will be asked
 
 
 @unique
@@ -115,6 +144,7 @@ class Reserved(Enum):
     SHARED = "shared"  # the same string is in flight or due to be asked again: not counted twice
     REPEATED = "repeated"  # known wrong, asked less than 15 minutes ago, or spent
     THROTTLED = "throttled"
+    BUSY = "busy"  # what others are asking just now may yet leave room for a question: look again in a moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +181,7 @@ class Entry:
     app_password: AppPassword | None = None  # with Factor.APP_PASSWORD
     person: str = ""  # account id of the named person whose it is; the audit row has the name
     stake: Stake | None = None  # refunded
+    place: Place | None = None  # known from now on as one where this name was granted
     winning: Winning | None = None
     permit: str = ""  # id of a single-session permit that this login uses up
     first_use: bool = False  # its app password had never been used when the facts were read

@@ -13,8 +13,10 @@ It is recognised by a *mark*, 24 bits of a keyed hash: enough to tell repeats ap
 Valid app passwords and grants never come here.
 """
 
+import secrets
+
 from mailguard.auth.accounts import AccountName
-from mailguard.auth.ports import Bucket, Reservation
+from mailguard.auth.ports import Bucket, Place, Question, Questions, Reservation
 from mailguard.keyring import Keyring, Purpose
 from mailguard.secret import Secret
 
@@ -29,8 +31,13 @@ KEY_BYTES = 16
 MARK_BYTES = 3
 
 
-def reservation(keyring: Keyring, name: AccountName, network: str, secret: Secret) -> Reservation:
-    """What an attempt at `name` from `network` stakes. Unknown names stake alike, so the throttle is no oracle."""
+def reservation(
+    keyring: Keyring, name: AccountName, network: str, secret: Secret, questions: Questions | None = None
+) -> Reservation:
+    """What an attempt at `name` from `network` stakes. Unknown names stake alike, so the throttle is no oracle.
+
+    `questions` is the allowance where the identity source is going to be asked.
+    """
     account, where, said = name.encode(), network.encode(), secret.reveal()
 
     def bucket(parts: tuple[bytes, ...], limit: int, window: float, *, resets: bool) -> Bucket:
@@ -38,14 +45,22 @@ def reservation(keyring: Keyring, name: AccountName, network: str, secret: Secre
         mark = _digest(keyring, Purpose.MARK, key, account, said)[:MARK_BYTES]
         return Bucket(key, mark, limit, window, resets)
 
+    asked = place(keyring, name, network).network
     return Reservation(
         owner=owner_key(keyring, name),
+        question=None if questions is None else Question(secrets.token_hex(8), asked, questions),
         buckets=(
             bucket((b"pair", account, where), PAIR_LIMIT, PAIR_WINDOW, resets=True),
             bucket((b"account", account), ACCOUNT_LIMIT, ACCOUNT_WINDOW, resets=True),
             bucket((b"network", where), NETWORK_LIMIT, NETWORK_WINDOW, resets=False),
         ),
     )
+
+
+def place(keyring: Keyring, name: AccountName, network: str) -> Place:
+    """What a network is known by, once `name` was granted there."""
+    known = _digest(keyring, Purpose.BUCKET, b"known", name.encode(), network.encode())[:KEY_BYTES]
+    return Place(owner_key(keyring, name), known)
 
 
 def owner_key(keyring: Keyring, name: AccountName) -> bytes:

@@ -22,7 +22,7 @@ from mailguard.config.choices import (
 from mailguard.config.directory import IdentityLdap
 from mailguard.config.errors import Wrong
 from mailguard.config.key import key
-from mailguard.config.kinds import ADDRESS, HOST, HOSTNAME, LOCAL_IP, NETWORKS, OPTIONAL_PATH, PATH, PORT, Kind
+from mailguard.config.kinds import ADDRESS, HOST, HOSTNAME, LOCAL_IP, NETWORKS, OPTIONAL_PATH, PATH, PORT, Kind, Rate
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
@@ -133,12 +133,10 @@ class Identity:
     recheck: float = key(
         kinds.duration("0", "7d"), "15m", "how often a directory is asked whether accounts are still active; 0: never"
     )
-    questions: str = key(
-        kinds.text(".*", "a count and a length of time"),
+    questions: Rate = key(
+        kinds.rate(2, 1000, "1m", "24h"),
         "4/30m",
-        "refused questions per name, known or not",
-        built=False,
-        waits="refused questions to the store are bounded by the throttle alone",
+        "refused questions per name; then none is asked; one is kept for networks where it was granted in 30 days",
     )
     backend: IdentityBackend | None = None
     ldap: IdentityLdap | None = None

@@ -84,6 +84,27 @@ def duration(shortest: str, longest: str) -> Kind[float]:
     return Kind(read, in_words)
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many within so many seconds."""
+
+    count: int
+    seconds: float
+
+
+def rate(least: int, most: int, shortest: str, longest: str) -> Kind[Rate]:
+    """A count and a length of time, such as `4/30m`."""
+    within = duration(shortest, longest)
+
+    def read(raw: object, folder: Path) -> Rate:
+        count, _, time = _string(raw).partition("/")
+        if not re.fullmatch(r"\d{1,9}", count, re.ASCII) or not least <= int(count) <= most:
+            raise Wrong(f'must be {least}..{most} within a time, such as "4/30m", not {shown(raw)}')
+        return Rate(int(count), within.read(time, folder))
+
+    return Kind(read, lambda value: f"{value.count}/{in_words(value.seconds)}")
+
+
 def optional_duration(shortest: str, longest: str) -> Kind[float | None]:
     """A length of time, or the empty string for none."""
     some = duration(shortest, longest)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+REST_SECONDS = 0.1
 AT_ONCE = 8  # as many as a client opens connections when it starts
 
 
@@ -30,10 +31,14 @@ class Turns:
             yield
 
     @asynccontextmanager
-    async def behind_first(self, name: str) -> AsyncIterator[Callable[[], None]]:
+    async def behind_first(self, name: str, what: str) -> AsyncIterator[Callable[[], None]]:
         """Wait until it is one's turn: alone until somebody in the queue has passed, a few at a time from then on."""
-        async with self._queued((name, ""), 1) as queue:
+        async with self._queued((name, what), 1) as queue:
             yield lambda: queue.widen(self._at_once)
+
+    async def rest(self) -> None:
+        """Let those who are asking, here or in another process, have their answers."""
+        await asyncio.sleep(REST_SECONDS)
 
     @asynccontextmanager
     async def _queued(self, key: tuple[str, str], at_once: int) -> AsyncIterator[_Queue]:

@@ -214,6 +214,7 @@ questions = Table(
     Column("id", String, primary_key=True),
     Column("owner", LargeBinary, nullable=False),
     Column("at", Float, nullable=False),
+    Column("pending", Boolean, nullable=False),  # the answer is not in yet
     Index("ix_questions_owner", "owner", "at"),
 )
 

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
-from mailguard.store import audit, claims, copy, devices, grants, key_checks, migrate, revocations, throttle
+from mailguard.store import (
+    audit,
+    claims,
+    copy,
+    devices,
+    grants,
+    key_checks,
+    migrate,
+    questions,
+    revocations,
+    throttle,
+)
 from mailguard.store.accounts import Accounts
 from mailguard.store.addresses import Addresses
 from mailguard.store.administration import Administration
@@ -87,7 +98,7 @@ class Store:
         now = self._now()
 
         def work(connection: Connection) -> None:
-            for room in (throttle, grants, devices, revocations, claims):
+            for room in (throttle, questions, grants, devices, revocations, claims):
                 room.purge(connection, now)
 
         await self._database.write(work)

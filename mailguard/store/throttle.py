@@ -17,6 +17,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from mailguard.auth.ports import Reserved
+from mailguard.store import questions
 from mailguard.store.schema import throttle_marks
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from mailguard.auth.ports import Reservation, Stake
 
-PENDING_SECONDS = 120.0  # no attempt takes longer; an older pending row was left by a process that died
+PENDING_SECONDS = questions.PENDING_SECONDS
 ASK_AGAIN_SECONDS = 15 * 60.0
 MARK_SECONDS = 24 * 3600.0
 SPENT = 1e15  # for `asked_at`: later than any time
@@ -69,11 +70,14 @@ def reserve(connection: Connection, reservation: Reservation, now: float) -> Res
         connection.execute(_WRONG, _rows(reservation, now, pending=False, asked=SPENT))
         return Reserved.REPEATED
     match known[0]:
-        case (True, float(asked)) if now - asked < PENDING_SECONDS:
-            return Reserved.SHARED
         case (False, float(asked)) if now - asked < ASK_AGAIN_SECONDS:
             connection.execute(_SEEN, [{**mark, "seen": now} for mark in marks])
             return Reserved.REPEATED
+    if (held := questions.ask(connection, reservation, now)) is not None:
+        return held
+    match known[0]:
+        case (True, float(asked)) if now - asked < PENDING_SECONDS:
+            return Reserved.SHARED
         case (False, _):
             connection.execute(_ASKED, [{**mark, "asked": now, "seen": now} for mark in marks])
             return Reserved.SHARED
@@ -87,6 +91,7 @@ def refuse(connection: Connection, stake: Stake | None, now: float, *, spent: bo
     if stake is not None and stake.state in (Reserved.NEW, Reserved.SHARED):
         rows = _rows(stake.reservation, now, pending=False, asked=SPENT if spent else now)
         connection.execute(_WRONG, rows)
+        questions.refused(connection, stake.reservation, now)
 
 
 def defer(connection: Connection, stake: Stake | None) -> None:
@@ -94,6 +99,7 @@ def defer(connection: Connection, stake: Stake | None) -> None:
     if stake is None:
         return
     marks = _marks(stake.reservation)
+    questions.give_back(connection, stake.reservation)
     if stake.state is Reserved.NEW:
         connection.execute(_UNSTAKE, marks)
     elif stake.state is Reserved.SHARED:
@@ -105,6 +111,7 @@ def refund(connection: Connection, stake: Stake | None) -> None:
     if stake is None:
         return
     connection.execute(_FORGET, _marks(stake.reservation))
+    questions.clear(connection, stake.reservation.owner)
     resets = [{"b": bucket.key} for bucket in stake.reservation.buckets if bucket.resets]
     if resets:
         connection.execute(_RESET, resets)
@@ -113,6 +120,7 @@ def refund(connection: Connection, stake: Stake | None) -> None:
 def unlock(connection: Connection, owner: bytes) -> None:
     """Forget every wrong secret tried at one account's name."""
     connection.execute(_UNLOCK, {"who": owner})
+    questions.clear(connection, owner)
 
 
 def purge(connection: Connection, now: float) -> None:

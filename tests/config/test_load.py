@@ -335,7 +335,6 @@ def test_a_missing_and_a_broken_file_say_what_to_do(tmp_path: Path) -> None:
 def test_what_is_not_acted_on_is_listed(tmp_path: Path) -> None:
     unacted = read(tmp_path, "[backend.submission]", 'host = "store"', "port = 465").unacted()
     assert [line.partition(" = ")[0] for line in unacted] == [
-        "identity.questions",
         "backend.submission.forward_client",
         "policy.first_enrolment",
         "portal.address",

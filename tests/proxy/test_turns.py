@@ -49,7 +49,7 @@ async def test_behind_the_first_all_wait_until_somebody_has_passed() -> None:
     inside: list[int] = []
 
     async def device(number: int, *, passes: bool) -> None:
-        async with turns.behind_first(ANN) as passed:
+        async with turns.behind_first(ANN, "vault") as passed:
             inside.append(number)
             if passes:
                 passed()

@@ -5,11 +5,12 @@ It says `ready`, waits for a line, does its part and reports line by line, each 
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from mailguard import keyring
 from mailguard.auth.attempt import Admission, Factor, MailProtocol
-from mailguard.auth.ports import Lost, Stake
+from mailguard.auth.ports import Lost, Question, Questions, Reserved, Stake
 from mailguard.keyring import Keyring, Purpose
 from mailguard.store import Store
 from mailguard.store.sessions import SessionRow
@@ -90,7 +91,21 @@ async def writer(url: str, keys: Keyring, name: str) -> None:
             say("revoked", issued.id)
 
 
-ROLES = {"opener": opener, "racer": racer, "mixer": mixer, "writer": writer}
+async def asker(url: str, keys: Keyring, name: str) -> None:
+    """Guesses, each time with another password, as fast as it can."""
+    store = await Store.open(url, keys, now=lambda: NOON)
+    for number in range(ROUNDS):
+        text = f"{name}{number}".encode()
+        question = Question(text.decode(), b"somewhere", Questions(4, 1800.0))
+        reservation = replace(stakes(text[-3:], pair=text), question=question)
+        state = await store.ledger.reserve(reservation, NOON)
+        if state is Reserved.NEW:
+            say("asked", number)
+        await store.ledger.refuse(refused(), Stake(reservation, state))
+    await store.close()
+
+
+ROLES = {"asker": asker, "opener": opener, "racer": racer, "mixer": mixer, "writer": writer}
 
 
 def main(role: str, database: str, keys: str, name: str) -> None:

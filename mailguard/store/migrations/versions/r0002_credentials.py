@@ -192,6 +192,7 @@ def _logins() -> None:
         sa.Column("id", sa.String, primary_key=True),
         sa.Column("owner", sa.LargeBinary, nullable=False),
         sa.Column("at", sa.Float, nullable=False),
+        sa.Column("pending", sa.Boolean, nullable=False),
     )
     op.create_index("ix_questions_owner", "questions", ["owner", "at"])
     op.create_table(

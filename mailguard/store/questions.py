@@ -1,0 +1,93 @@
+"""What the identity source was asked about each name in vain, and where each name was granted lately.
+
+A directory counts wrong passwords too, and locks its account after so many. Of the allowance one question is kept for
+networks from which the name was granted in the last 30 days: strangers who use up the rest do not shut its owner out.
+A row stands from before the question is put; it is *pending* until the answer is in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, case, delete, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from mailguard.auth.ports import Reserved
+from mailguard.store.schema import known_networks, questions
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from mailguard.auth.ports import Place, Reservation
+
+PENDING_SECONDS = 120.0  # no attempt takes longer; the process of an older pending row has died
+KEPT_SECONDS = 24 * 3600.0  # the longest window there is
+KNOWN_SECONDS = 30 * 24 * 3600.0
+
+_c, _n = questions.c, known_networks.c
+_STILL_PENDING = _c.pending & (_c.at > bindparam("overdue"))
+_COUNTS = select(func.count(), func.coalesce(func.sum(case((_STILL_PENDING, 1), else_=0)), 0)).where(
+    _c.owner == bindparam("who"), _c.at > bindparam("since")
+)
+_KNOWN = select(_n.network).where(_n.network == bindparam("place"), _n.seen_at > bindparam("known_since"))
+_ASKED = insert(questions)
+_REFUSED = _ASKED.on_conflict_do_update(
+    # It may be gone: a granted login clears what is under way beside it, which is not to be lost by that.
+    index_elements=[_c.id],
+    set_={"pending": _ASKED.excluded.pending, "at": _ASKED.excluded.at},
+)
+_GIVE_BACK = delete(questions).where(_c.id == bindparam("question"))
+_CLEAR = delete(questions).where(_c.owner == bindparam("who"))
+_SAW = insert(known_networks)
+_SEEN = _SAW.on_conflict_do_update(index_elements=[_n.network], set_={"seen_at": _SAW.excluded.seen_at})
+
+
+def ask(connection: Connection, reservation: Reservation, now: float) -> Reserved | None:
+    """Count a question that is about to be put. Not counted, and not to be put: THROTTLED, or BUSY while the answers
+    to others may yet leave room for it."""
+    question = reservation.question
+    if question is None:
+        return None
+    window = {"who": reservation.owner, "since": now - question.allowance.window, "overdue": now - PENDING_SECONDS}
+    asked, pending = connection.execute(_COUNTS, window).one()
+    place = {"place": question.network, "known_since": now - KNOWN_SECONDS}
+    known = connection.execute(_KNOWN, place).first() is not None
+    room = question.allowance.limit - (0 if known else 1)
+    if asked >= room:
+        return Reserved.BUSY if asked - pending < room else Reserved.THROTTLED
+    connection.execute(_ASKED, _row(reservation, now, pending=True))
+    return None
+
+
+def refused(connection: Connection, reservation: Reservation, now: float) -> None:
+    """No login came of it."""
+    if reservation.question is not None:
+        connection.execute(_REFUSED, _row(reservation, now, pending=False))
+
+
+def give_back(connection: Connection, reservation: Reservation) -> None:
+    """It found nothing out: as if it had not been put."""
+    if reservation.question is not None:
+        connection.execute(_GIVE_BACK, {"question": reservation.question.id})
+
+
+def clear(connection: Connection, owner: bytes) -> None:
+    """Forget what was asked about a name: a right password came, which sets back the directory's own count too."""
+    connection.execute(_CLEAR, {"who": owner})
+
+
+def saw(connection: Connection, place: Place | None, now: float) -> None:
+    """A login was granted here."""
+    if place is not None:
+        connection.execute(_SEEN, {"network": place.network, "owner": place.owner, "seen_at": now})
+
+
+def purge(connection: Connection, now: float) -> None:
+    """Forget what no window reaches back to, and networks not seen for 30 days."""
+    connection.execute(delete(questions).where(_c.at < now - KEPT_SECONDS))
+    connection.execute(delete(known_networks).where(_n.seen_at < now - KNOWN_SECONDS))
+
+
+def _row(reservation: Reservation, now: float, *, pending: bool) -> dict[str, object]:
+    assert reservation.question is not None
+    return {"id": reservation.question.id, "owner": reservation.owner, "at": now, "pending": pending}

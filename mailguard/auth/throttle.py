@@ -39,10 +39,12 @@ def reservation(
     `questions` is the allowance where the identity source is going to be asked.
     """
     account, where, said = name.encode(), network.encode(), secret.reveal()
+    # One mark for all buckets: three different ones were 72 bits together, and who stole database and key file would
+    # guess the password by them.
+    mark = _digest(keyring, Purpose.MARK, account, said)[:MARK_BYTES]
 
     def bucket(parts: tuple[bytes, ...], limit: int, window: float, *, resets: bool) -> Bucket:
         key = _digest(keyring, Purpose.BUCKET, *parts)[:KEY_BYTES]
-        mark = _digest(keyring, Purpose.MARK, key, account, said)[:MARK_BYTES]
         return Bucket(key, mark, limit, window, resets)
 
     asked = place(keyring, name, network).network

@@ -73,6 +73,7 @@ def _prepared(engine: Engine) -> Engine:
     def prepare(connection: DBAPIConnection, _record: object) -> None:
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA secure_delete = ON")  # what is erased must not be read in the file's unused pages
         cursor.execute("PRAGMA synchronous = FULL")  # a consumed step must survive a power cut
         cursor.close()
 

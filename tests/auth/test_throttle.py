@@ -32,6 +32,12 @@ def test_distinct_secrets_and_names_leave_distinct_marks(ring: Keyring) -> None:
     assert {len(mark) for mark in marks} == {3}
 
 
+def test_a_secret_leaves_the_same_few_bits_everywhere(ring: Keyring) -> None:
+    """However many buckets it was staked in, from however many networks, no more of it can be told than one mark."""
+    stakes = [throttle.reservation(ring, ANN, where, Secret(b"x")) for where in (HERE, THERE)]
+    assert len({bucket.mark for stake in stakes for bucket in stake.buckets}) == 1
+
+
 def test_parts_cannot_be_shifted_into_one_another(ring: Keyring) -> None:
     one = throttle.reservation(ring, AccountName("ann"), "xy", Secret(b"z"))
     two = throttle.reservation(ring, AccountName("annx"), "y", Secret(b"z"))

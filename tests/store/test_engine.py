@@ -87,14 +87,14 @@ async def test_closing_waits_for_work_in_hand(
         await other.accounts.get(ANN)
 
 
-async def test_commits_survive_a_power_cut_and_ids_stay_whole(store: Store) -> None:
-    names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+async def test_commits_survive_a_power_cut_ids_stay_whole_and_what_is_erased_is_gone(store: Store) -> None:
+    names = ("journal_mode", "synchronous", "foreign_keys", "secure_delete", "busy_timeout")
 
     def settings(connection: Connection) -> list[object]:
         return [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
 
-    assert await store._database.write(settings) == ["wal", 2, 1, 5000]
-    assert await store._database.read(settings) == ["wal", 2, 1, 5000]
+    assert await store._database.write(settings) == ["wal", 2, 1, 1, 5000]
+    assert await store._database.read(settings) == ["wal", 2, 1, 1, 5000]
 
 
 async def test_an_error_of_the_database_shows_no_value(store: Store, ann: Account, database: Path) -> None:

@@ -11,6 +11,7 @@ from functools import partial
 
 from mailguard import keyring
 from mailguard.app.clock import SystemClock
+from mailguard.app.naming import shadowed
 from mailguard.app.rules import rules_of
 from mailguard.app.worker import Door, Worker
 from mailguard.auth.ports import StoreUnavailable
@@ -75,7 +76,8 @@ async def _open_and_close(settings: Settings, *, fresh: bool) -> int:
     ring = keyring.load(settings.keys.file)
     store = await Store.open(settings.store.url, ring, now=time.time)
     try:
-        rules_of(settings, store, SystemClock(await store.audit.newest()), ring, Turns())
+        rules = rules_of(settings, store, SystemClock(await store.audit.newest()), ring, Turns())
+        shadowed(settings, rules.authenticator.naming, [account.name for account in await store.accounts.list()])
         if fresh:
             await store.sessions.sweep(())
     finally:

@@ -7,8 +7,9 @@ what a store might rewrite is refused (SECURITY.md, promise 8).
 
 import re
 import unicodedata
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import idna
 from precis_i18n import get_profile
@@ -28,6 +29,18 @@ class NameRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Aliases:
+    r"""Further names of accounts. `names`: alias → account; `domains`: Windows domain → mail domain of DOMAIN\*."""
+
+    names: Mapping[str, AccountName] = field(default_factory=lambda: MappingProxyType({}))
+    domains: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+NO_ALIASES = Aliases()
+NO_DOMAIN = "x"  # in place of the mail domain of a Windows domain that has none
+
+
+@dataclass(frozen=True, slots=True)
 class Naming:
     """What an organisation's configuration says about names.
 
@@ -38,13 +51,38 @@ class Naming:
     domain: str = ""
     reserved: frozenset[str] = frozenset()
     sole: bool = False
+    aliases: Aliases = NO_ALIASES
 
     def canonical(self, typed: str) -> AccountName:
-        """The one form of a name; NameRefused where no account can have it."""
-        name = canonical(typed, self.domain, self.reserved)
+        """The one form of a name, an alias's account instead of it; NameRefused where no account can have it."""
+        name = self._named(typed)
+        name = self.aliases.names.get(name, name)
         if self.sole and name.partition("@")[2] != _host(self.domain):
             raise NameRefused(f"has another domain than {self.domain}: the mail store is not told the domain")
         return name
+
+    def _named(self, typed: str) -> AccountName:
+        windows = windows_form(typed) if len(typed) <= MAX_OCTETS else None
+        if windows is None:
+            return canonical(typed, self.domain, self.reserved)
+        domain, user = windows
+        name = canonical(f"{user}@{self.aliases.domains.get(domain, NO_DOMAIN)}", "", self.reserved)
+        if (account := self.aliases.names.get(windows_key(domain, name))) is not None:
+            return account
+        if domain not in self.aliases.domains:
+            raise NameRefused("has a Windows domain that names.aliases does not know: write the whole address")
+        return name
+
+
+def windows_form(typed: str) -> tuple[str, str] | None:
+    r"""The folded domain and the user of DOMAIN\user; None for every other name."""
+    domain, backslash, user = unicodedata.normalize("NFKC", typed).partition("\\")
+    return (domain.casefold(), user) if backslash else None
+
+
+def windows_key(domain: str, name: AccountName) -> str:
+    r"""What the line of one DOMAIN\user is found by. `name` is the user's, with any mail domain."""
+    return f"{domain}\\{name.partition('@')[0]}"
 
 
 def canonical(typed: str, domain: str, reserved: Collection[str] = ()) -> AccountName:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mailguard.auth.accounts import AccountName
 from mailguard.backends.failure import BackendFailure, FailureKind
 from mailguard.backends.target import Target
-from mailguard.config import MasterForm, Username
+from mailguard.config import MasterForm
 from mailguard.secret import Secret
 
 SEPARATOR = "*"  # between user and master in the name-embedded form; Dovecot's auth_master_user_separator
@@ -48,10 +48,10 @@ def master(target: Target, name: AccountName) -> Credential:
 
 
 def _user(target: Target, name: AccountName) -> str:
-    user = name.partition("@")[0] if target.username is Username.LOCAL else str(name)
+    user = target.username.of(name)
     # `victim*master` is a master login at the store, whoever typed it. And where authzid and authcid are equal,
     # Dovecot forgets the authzid: the master's own name must not be asked for.
     odd = any(not char.isprintable() or char in f" {SEPARATOR}" for char in user)
-    if not user or odd or user.casefold() == target.master_user.casefold():
+    if name.startswith("@") or not name or odd or user.casefold() == target.master_user.casefold():
         raise BackendFailure(FailureKind.REFUSED, "a name that the store would not read as this user")
     return user

@@ -10,7 +10,6 @@ from mailguard.config.choices import (
     TlsMode,
     TwoFactor,
     Unknown,
-    Username,
 )
 from mailguard.config.connections import Backend, IdentityBackend, Listen, Tls
 from mailguard.config.directory import IdentityLdap
@@ -18,6 +17,7 @@ from mailguard.config.errors import ConfigError, ConfigErrors, Wrong
 from mailguard.config.load import load
 from mailguard.config.rules import Policy
 from mailguard.config.settings import Settings
+from mailguard.config.username import Username
 
 __all__ = [
     "Backend",

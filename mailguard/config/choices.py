@@ -57,14 +57,6 @@ class Login(StrEnum):
 
 
 @unique
-class Username(StrEnum):
-    """The name given to the store."""
-
-    ADDRESS = "address"
-    LOCAL = "local"
-
-
-@unique
 class MasterForm(StrEnum):
     """How a master login names the user: a SASL authorization identity, or `user*master`."""
 

@@ -17,12 +17,12 @@ from mailguard.config.choices import (
     TlsMode,
     TlsVersion,
     Unknown,
-    Username,
 )
 from mailguard.config.directory import IdentityLdap
 from mailguard.config.errors import Wrong
 from mailguard.config.key import key
 from mailguard.config.kinds import ADDRESS, HOST, HOSTNAME, LOCAL_IP, NETWORKS, OPTIONAL_PATH, PATH, PORT, Kind, Rate
+from mailguard.config.username import USERNAME, Username
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
@@ -154,7 +154,9 @@ class Backend:
     login: Login = key(
         kinds.choice(Login, later=(Login.TOKEN,)), "own", "own: the user's own password | master: one secret of ours"
     )
-    username: Username = key(kinds.choice(Username), "address", "address | local: the name given to the store")
+    username: Username = key(
+        USERNAME, "address", r"address | local | a template such as 'CORP\{local}': the name given to the store"
+    )
     master_user: str = key(kinds.text(r"[!-~]*", "a login name of ASCII without spaces"), "", 'with login = "master"')
     master_form: MasterForm = key(kinds.choice(MasterForm), "authzid", "authzid | separator (user*master)")
     master_secret_file: Path | None = key(OPTIONAL_PATH, "", "file with the master's password, mode 0600")

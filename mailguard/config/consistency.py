@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from mailguard.config.choices import Login, ProtocolName, Source, TlsMode, Username
+from mailguard.config.choices import Login, ProtocolName, Source, TlsMode
 from mailguard.config.connections import Backend, IdentityBackend
 from mailguard.config.directory import IdentityLdap
 from mailguard.config.errors import ConfigError
@@ -32,10 +32,10 @@ def contradictions(settings: Settings) -> Iterator[ConfigError]:
 
 def _names(settings: Settings) -> Iterator[ConfigError]:
     for name, backend in settings.backend.items():
-        if backend.username is Username.LOCAL and not settings.names.domain:
+        if not backend.username.hears_domain and not settings.names.domain:
             yield ConfigError(
                 "names.domain",
-                f'is empty while backend.{name}.username = "local": the store would take ann@elsewhere for ann; '
+                f"is empty while backend.{name}.username names no domain: the store would take ann@elsewhere for ann; "
                 "write the one domain that the store serves",
             )
         if (

@@ -25,7 +25,7 @@ class Names:
         example="example.org",
     )
     aliases: Path | None = key(
-        OPTIONAL_PATH, "", "file: alias account; all aliases share throttle, factor, audit", built=False
+        OPTIONAL_PATH, "", "file: alias account, a line each; all aliases share throttle, factor, audit"
     )
 
 

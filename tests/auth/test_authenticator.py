@@ -92,6 +92,7 @@ class Scene:
     turns: Turns = field(default_factory=Turns)
     questions: Questions = Questions(1000)  # noqa: RUF009  (frozen)
     groups: dict[str, Policy] = field(default_factory=dict)
+    naming: Naming = Naming("example.org", frozenset({"mailguard"}))  # noqa: RUF009  (frozen)
 
     def login(
         self, string: str, *, name: str = ANN, origin: Origin = HOME, door: Door = MASTER
@@ -101,7 +102,7 @@ class Scene:
             self.hands,
             self.ring,
             Policies(self.policy, self.groups),
-            Naming("example.org", frozenset({"mailguard"})),
+            self.naming,
             self.turns,
             self.questions,
             seals=True,

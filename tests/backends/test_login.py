@@ -19,6 +19,8 @@ MASTER = replace(OWN, form=LoginForm.MASTER, master_user="Gate", master_secret=S
 def test_the_user_s_own_password() -> None:
     assert own(OWN, ANN, PASSWORD) == Credential("", "ann@example.org", PASSWORD)
     assert own(replace(OWN, username=Username.LOCAL), ANN, PASSWORD).authcid == "ann"
+    assert own(replace(OWN, username=Username("CORP\\{local}")), ANN, PASSWORD).authcid == "CORP\\ann"
+    assert own(replace(OWN, username=Username("{domain}/{local}")), ANN, PASSWORD).authcid == "example.org/ann"
 
 
 def test_a_master_by_authzid() -> None:
@@ -56,6 +58,20 @@ def test_the_master_s_own_name_is_refused() -> None:
         master(local, AccountName("gate@x"))
     with pytest.raises(BackendFailure):
         own(local, AccountName("GATE@x"), PASSWORD)
+    windows = replace(MASTER, username=Username("CORP\\{local}"), master_user="corp\\Gate")
+    with pytest.raises(BackendFailure):
+        master(windows, AccountName("gate@x"))
+
+
+@pytest.mark.parametrize("name", ["", "@x"])
+def test_a_template_makes_no_name_of_nobody(name: str) -> None:
+    with pytest.raises(BackendFailure):
+        own(replace(OWN, username=Username("CORP\\{local}")), AccountName(name), PASSWORD)
+
+
+def test_a_template_is_filled_once() -> None:
+    braces = AccountName("{domain}@example.org")
+    assert own(replace(OWN, username=Username("{domain}/{local}")), braces, PASSWORD).authcid == "example.org/{domain}"
 
 
 @pytest.mark.parametrize("password", [b"", b"a\0b", b"a\r\nb", b"a\nb"])

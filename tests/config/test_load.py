@@ -249,7 +249,7 @@ def test_a_refusal_names_the_file_the_key_and_what_to_write(tmp_path: Path, extr
         ),
         (
             'host = "store"\nport = 993\nusername = "local"',
-            'config.toml: names.domain: is empty while backend.imap.username = "local": '
+            "config.toml: names.domain: is empty while backend.imap.username names no domain: "
             "the store would take ann@elsewhere for ann; write the one domain that the store serves",
         ),
         (

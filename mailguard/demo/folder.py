@@ -116,6 +116,7 @@ domain = "{DOMAIN}"
 [identity]
 source = "backend"
 unknown = "refuse"
+questions = "40/30m"       # people try things out here
 
 [identity.backend]       # a door of the store that takes users' own passwords
 host = "{_HOST}"

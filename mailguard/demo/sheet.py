@@ -46,8 +46,8 @@ def sheet(access: Access, ports: Ports, folder: Path, *, colour: bool) -> str:
 {_rule("TWO WAYS IN")}
 
   At a desk      password and code in one field:   {access.password}123456
-                 Each code opens the door once. Connections that a program
-                 opens beside its first, within a minute, pass as well.
+                 Each code opens the door once. Further connections with
+                 the same text, from the same address, pass as well.
   On a phone     the app password alone, for as long as it is not revoked
   Never          the bare password
 

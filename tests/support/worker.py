@@ -230,5 +230,8 @@ def _configuration(
     return (
         '[server]\nhostname = "mail.example.org"\nworkers = 1\ndrain = "0s"\n'
         f'[tls]\ncertificate = "{certificate.certificate}"\nprivate_key = "{certificate.key}"\n'
-        '[names]\ndomain = "example.org"\n[throttle]\nfailure_delay = "0s"\n' + listens + legs + asked
+        '[names]\ndomain = "example.org"\n[identity]\nquestions = "1000/30m"\n[throttle]\nfailure_delay = "0s"\n'
+        + listens
+        + legs
+        + asked
     )

@@ -72,12 +72,12 @@ def barred(
         return Refused(Reason.APP_PASSWORD_OF_ANOTHER)
     if account.suspended:
         return Refused(Reason.SUSPENDED)
-    if account.kind is AccountKind.SHARED and (holder is None or holder.suspended):
-        return Refused(Reason.SUSPENDED, "the person who holds this app password is")
     if credential.revoked_at is not None:
         return Refused(Reason.APP_PASSWORD_REVOKED)
     if lapsed(credential, now):
         return Refused(Reason.APP_PASSWORD_EXPIRED)
+    if account.kind is AccountKind.SHARED and (holder is None or holder.suspended):
+        return Refused(Reason.SUSPENDED, "the person who holds this app password is")
     if door.protocol not in credential.protocols:
         return Refused(Reason.APP_PASSWORD_SCOPE, f"not for {door.protocol}")
     if credential.networks and not any(

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import pyotp
 import pytest
 
 from mailguard.auth import throttle
-from mailguard.auth.accounts import AccountName, AppPassword
+from mailguard.auth.accounts import AccountKind, AccountName, AppPassword
 from mailguard.auth.attempt import (
     Admission,
     Answer,
@@ -34,8 +35,10 @@ from mailguard.keyring import Keyring
 from mailguard.proxy.turns import Turns
 from mailguard.secret import Secret
 from mailguard.store import Store, new_id
+from tests.store.words import sql
 
 ANN = AccountName("ann@example.org")
+DESK = AccountName("reception@example.org")
 SEED = Secret(b"JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
 HOME, AWAY = Origin.of("192.0.2.7", 40001), Origin.of("198.51.100.9", 40002)
 MASTER = Door(MailProtocol.IMAP, LoginForm.MASTER, creates=True)
@@ -336,6 +339,47 @@ async def test_an_app_password_asks_nobody(scene: Scene) -> None:
     assert await scene.outcome(secret) is Reason.APP_PASSWORD_REVOKED
     assert (await scene.store.audit.list(limit=1))[0].row.credential == row.id
     assert scene.directory.asked == []
+
+
+async def test_a_dead_app_password_never_reaches_the_store_however_often_it_comes(scene: Scene, folder: Path) -> None:
+    """A device at home in a drawer repeats it for years. It is told why, for it proved itself."""
+    dead: dict[Reason, str] = {}
+    dead[Reason.APP_PASSWORD_EXPIRED], _ = await scene.app_password(expires_at=NOON)
+    idle, _ = await scene.app_password(idle=60.0)
+    dead[Reason.APP_PASSWORD_SCOPE], _ = await scene.app_password(networks=(ip_network("203.0.113.0/24"),))
+    dead[Reason.APP_PASSWORD_REVOKED], row = await scene.app_password()
+    await scene.store.app_passwords.revoke(ANN, row.id, actor="operator:root")
+    altered, row = await scene.app_password()
+    sql(folder / "mailguard.db", "UPDATE app_passwords SET label = 'another' WHERE id = ?", row.id)
+    for _ in range(3):
+        scene.hands.at += 3600
+        for reason, secret in [*dead.items(), (Reason.APP_PASSWORD_EXPIRED, idle)]:
+            assert await scene.outcome(secret) is reason
+        assert await scene.outcome(altered) is Reason.APP_PASSWORD_REVOKED
+    assert scene.directory.asked == []
+
+
+async def test_a_shared_mailbox_opens_to_its_people_and_to_no_password(scene: Scene) -> None:
+    desk = await scene.store.accounts.add(DESK, actor="operator:root", kind=AccountKind.SHARED)
+    ann = await scene.store.accounts.add(ANN, actor="operator:root")
+    await scene.store.members.add(DESK, ANN, actor="operator:root")
+    scene.directory.passwords[DESK] = PASSWORD
+    assert await scene.outcome(PASSWORD, name=DESK) is Reason.NO_PASSWORD_HERE
+    assert await scene.outcome("wrong", name=DESK) is Reason.WRONG_PASSWORD
+    assert len(scene.directory.asked) == 2, "asked as at every name, for the time that it takes"
+    secret = generate_app_password()
+    made = AppPassword(new_id(), desk.id, "desk", frozenset(MailProtocol), created_at=NOON, person_id=ann.id)
+    digest = digest_app_password(scene.ring, secret.reveal())
+    await scene.store.app_passwords.issue(DESK, made, digest, actor="operator:root")
+    login, directory = scene.login(grouped(secret), name=DESK)
+    admission = await login.decide(directory)
+    assert isinstance(admission, Admission)
+    assert (admission.name, admission.person, admission.person_name) == (DESK, ann.id, ANN)
+    await scene.store.accounts.suspend(ANN, actor="operator:root")
+    assert await login.still_stands(admission) is not None
+    assert await scene.outcome(grouped(secret), name=DESK) is Reason.SUSPENDED
+    row = (await scene.store.audit.list(limit=1))[0].row
+    assert (row.account, row.person, row.credential) == (DESK, ANN, made.id)
 
 
 async def test_the_users_own_password_may_look_like_an_app_password(scene: Scene) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailguard.config import ConfigError, Source
+from mailguard.net.tls import client_context
 from mailguard.secret import Secret
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def directory_of(settings: Settings, clock: Clock) -> Directory | None:
-    """The directory, where one is asked. Raises ConfigError where its library or a file is missing."""
+    """The directory, where one is asked. Raises ConfigError, TlsError where its library or a file is missing."""
     table = settings.identity.ldap
     if settings.identity.source is not Source.LDAP or table is None:
         return None
@@ -27,10 +28,8 @@ def directory_of(settings: Settings, clock: Clock) -> Directory | None:
             "identity.source",
             f'"ldap" needs python-ldap, which is not here ({error}); do `make ldap`, or: pip install mailguard[ldap]',
         ) from None
-    if table.ca is not None and not table.ca.is_file():
-        raise ConfigError("identity.ldap.ca", f"there is no file {table.ca}; write the name of a PEM file")
     secret = None if table.bind_secret_file is None else _secret(table.bind_secret_file)
-    return Directory(table, secret, clock.now)
+    return Directory(table, client_context(table.ca), secret, clock.now)
 
 
 def _secret(file: Path) -> Secret:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from mailguard.auth.attempt import Answer, Reason, Verdict
@@ -15,6 +16,7 @@ from mailguard.identity.entry import Seen, Standing, disabled, mark
 from mailguard.identity.talk import DirectoryTrouble, talking
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterable, Mapping
 
     from mailguard.auth.accounts import AccountName
@@ -27,7 +29,8 @@ T = TypeVar("T")
 
 THREADS = 8  # questions at once, in each process
 QUEUE_SECONDS = 1.0  # that a question waits for a thread
-ANSWER_SECONDS = 8.0  # that the caller waits for an answer; the thread ends by libldap's own timeouts
+ANSWER_SECONDS = 8.0  # that a question may last, and with it its thread
+BATCH_SECONDS = 60.0
 BATCH = 50  # names that are looked at over one connection
 
 NO = Answer(Verdict.NO)
@@ -36,8 +39,11 @@ NO = Answer(Verdict.NO)
 class Directory:
     """Asks one directory. `now` gives UTC seconds: entries have a date at which they expire."""
 
-    def __init__(self, table: IdentityLdap, secret: Secret | None, now: Callable[[], float]) -> None:
+    def __init__(
+        self, table: IdentityLdap, context: ssl.SSLContext, secret: Secret | None, now: Callable[[], float]
+    ) -> None:
         self._table = table
+        self._context = context
         self._secret = secret
         self._now = now
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="directory")
@@ -48,7 +54,7 @@ class Directory:
         if not password:
             return NO
         try:
-            return await self._run(lambda: self._verified(name, password))
+            return await self._run(partial(self._verified, name, password), ANSWER_SECONDS)
         except DirectoryTrouble as trouble:
             return Answer(Verdict.UNAVAILABLE, Reason.IDENTITY_UNAVAILABLE, str(trouble))
 
@@ -61,11 +67,11 @@ class Directory:
         waiting = list(names)
         while waiting:
             batch, waiting = waiting[:BATCH], waiting[BATCH:]
-            seen |= await self._run(lambda batch=batch: self._observed(batch))  # type: ignore[misc]
+            seen |= await self._run(partial(self._observed, batch), BATCH_SECONDS)
         return seen
 
     def _verified(self, name: AccountName, password: Secret) -> Answer:
-        with talking(self._table, self._secret) as talk:
+        with talking(self._table, self._context, self._secret, ANSWER_SECONDS) as talk:
             found = talk.find(name)
             if len(found) != 1:
                 return Answer(Verdict.NO, detail="several entries fit the name" if found else "no entry fits the name")
@@ -78,7 +84,7 @@ class Directory:
         return Answer(Verdict.YES, group=group)
 
     def _observed(self, names: list[AccountName]) -> dict[AccountName, Seen]:
-        with talking(self._table, self._secret) as talk:
+        with talking(self._table, self._context, self._secret, BATCH_SECONDS) as talk:
             found = {name: talk.find(name) for name in names}
             return {name: self._seen(talk, entries) for name, entries in found.items() if len(entries) < 2}
 
@@ -88,7 +94,7 @@ class Directory:
         standing = Standing.DISABLED if disabled(entries[0], self._now()) else Standing.ACTIVE
         return Seen(standing, mark(entries[0]), talk.group(entries[0]))
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def _run(self, work: Callable[[], T], seconds: float) -> T:
         try:
             async with asyncio.timeout(QUEUE_SECONDS):
                 await self._places.acquire()
@@ -97,7 +103,7 @@ class Directory:
         running = asyncio.get_running_loop().run_in_executor(self._pool, work)
         running.add_done_callback(self._over)
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await asyncio.shield(running)
         except TimeoutError:
             raise DirectoryTrouble(f"{self._table.url}: no answer in time") from None

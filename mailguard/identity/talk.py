@@ -6,27 +6,26 @@ The one module that imports python-ldap, which is installed only where a directo
 from __future__ import annotations
 
 import contextlib
-import ssl
 from typing import TYPE_CHECKING
 
 import ldap
 from ldap.filter import escape_filter_chars
 
-from mailguard.config import TlsMode
 from mailguard.identity.entry import DISABLING, MEMBER_OF, PASSWORD_CHANGED, Entry
+from mailguard.identity.wire import WireTrouble, wire
 
 if TYPE_CHECKING:
+    import socket
+    import ssl
     from collections.abc import Iterator
 
     from mailguard.auth.accounts import AccountName
     from mailguard.config import IdentityLdap
     from mailguard.secret import Secret
 
-CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 3.0  # for each answer
 
 _ATTRIBUTES = [*PASSWORD_CHANGED, *DISABLING, MEMBER_OF, "uid"]
-_TLS_1_2 = 0x303
 _AT_MOST = 2  # entries of one name: one is right, and the second shows that it is not the only one
 
 # Of a bind with a user's password: these say no to the user, whatever else stands to be said of the directory. The last
@@ -93,44 +92,38 @@ class Talk:
 
 
 @contextlib.contextmanager
-def talking(table: IdentityLdap, secret: Secret | None) -> Iterator[Talk]:
-    """Connect over TLS to a directory whose certificate fits, and bind. Raises DirectoryTrouble for all that fails."""
-    link = None
+def talking(table: IdentityLdap, context: ssl.SSLContext, secret: Secret | None, seconds: float) -> Iterator[Talk]:
+    """Connect and bind; whatever is done within ends after `seconds`. Raises DirectoryTrouble for all that fails."""
     try:
-        link = _connected(table)
-        try:
-            link.simple_bind_s(table.bind, secret.reveal() if secret is not None else b"")
-        except _NO as error:
-            raise DirectoryTrouble(
-                f"the directory refuses identity.ldap.bind or its password: {_said(error)}"
-            ) from None
-        yield Talk(table, link)
+        with wire(table, context, seconds) as inside:
+            link = _link(inside)
+            try:
+                _bind(link, table, secret)
+                yield Talk(table, link)
+            finally:
+                with contextlib.suppress(ldap.LDAPError):
+                    link.unbind_s()
+    except WireTrouble as trouble:
+        raise DirectoryTrouble(str(trouble)) from None
     except ldap.LDAPError as error:
         raise DirectoryTrouble(f"{table.url}: {_said(error)}") from None
-    finally:
-        if link is not None:
-            with contextlib.suppress(ldap.LDAPError):
-                link.unbind_s()
 
 
-def _connected(table: IdentityLdap) -> ldap.ldapobject.LDAPObject:
-    link = ldap.initialize(table.url)
-    roots = table.ca or ssl.get_default_verify_paths().cafile
-    for option, value in (
-        (ldap.OPT_PROTOCOL_VERSION, ldap.VERSION3),
-        (ldap.OPT_REFERRALS, 0),  # or the guard's own password would follow them to any host that is named
-        (ldap.OPT_NETWORK_TIMEOUT, CONNECT_SECONDS),
-        (ldap.OPT_TIMEOUT, ANSWER_SECONDS),
-        # Set for each connection: what /etc/ldap/ldap.conf or ~/.ldaprc says of the whole machine does not count here.
-        (ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND),
-        (ldap.OPT_X_TLS_CACERTFILE, str(roots)),
-        (ldap.OPT_X_TLS_PROTOCOL_MIN, _TLS_1_2),
-        (ldap.OPT_X_TLS_NEWCTX, 0),  # last: takes over what was set before
-    ):
-        link.set_option(option, value)
-    if table.tls is TlsMode.STARTTLS:
-        link.start_tls_s()
+def _link(inside: socket.socket) -> ldap.ldapobject.LDAPObject:
+    link = ldap.initialize("ldap://directory", fileno=inside.fileno())
+    inside.detach()  # libldap's from here on: it closes it
+    link.set_option(ldap.OPT_PROTOCOL_VERSION, ldap.VERSION3)
+    link.set_option(ldap.OPT_REFERRALS, 0)  # or the guard's own password would follow them to any host that is named
+    link.set_option(ldap.OPT_RESTART, 0)
+    link.set_option(ldap.OPT_TIMEOUT, ANSWER_SECONDS)
     return link
+
+
+def _bind(link: ldap.ldapobject.LDAPObject, table: IdentityLdap, secret: Secret | None) -> None:
+    try:
+        link.simple_bind_s(table.bind, secret.reveal() if secret is not None else b"")
+    except _NO as error:
+        raise DirectoryTrouble(f"the directory refuses identity.ldap.bind or its password: {_said(error)}") from None
 
 
 def _entry(dn: str, attributes: dict[str, list[bytes]]) -> Entry:

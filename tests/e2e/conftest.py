@@ -10,6 +10,8 @@ import pytest
 from tests.e2e.clients import absent
 from tests.e2e.daemon import Log
 from tests.e2e.guard import Guard, serving
+from tests.e2e.slapd import Slapd, running_slapd
+from tests.e2e.slapd import missing as slapd_missing
 from tests.e2e.stack import Stack, missing, running_stack
 from tests.support.certs import Authority, Issued
 
@@ -38,6 +40,15 @@ def guard_master(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The guard with login `master` and an identity listener."""
     with serving(stack, tmp_path_factory.mktemp("master"), "master") as guard:
         yield guard
+
+
+@pytest.fixture(scope="session")
+def slapd(authority: Authority, localhost: Issued) -> Iterator[Slapd]:
+    """A real directory."""
+    if reason := slapd_missing():
+        absent(reason)
+    with running_slapd(localhost, authority.ca) as running:
+        yield running
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -77,6 +88,8 @@ def _logs(fixtures: Iterable[object]) -> dict[str, Log]:
         match value:
             case Stack():
                 logs |= value.logs
+            case Slapd():
+                logs["slapd"] = value.log
             case Guard():
                 logs |= value.stack.logs
                 logs[f"mailguard in {value.configuration.parent.name}"] = value.log

@@ -72,9 +72,7 @@ class Passwords:
         """
 
         def work(connection: Connection) -> None:
-            account = self._by.demand(connection, name)
-            if account.kind is not AccountKind.PERSON:
-                raise ChangeRefused(f"{name} is a {account.kind} mailbox, which has no password: issue an app password")
+            account = self._by.demand_person(connection, name)
             if needs_factor and not has_factor(connection, account.id):
                 raise ChangeRefused(
                     f"{name} has no authenticator, and a password this short must not stand alone: write a longer one"

@@ -9,6 +9,8 @@ import pytest
 
 from mailguard import config
 from mailguard.app.worker import reloaded
+from mailguard.auth.accounts import AppPassword
+from mailguard.auth.attempt import MailProtocol
 from mailguard.protocols.codes import BUSY
 from mailguard.store.sessions import SessionRow
 from tests.app.conftest import Start
@@ -248,6 +250,33 @@ async def test_the_client_names_itself_after_login(own: Running) -> None:
     await eventually(gone)
     ended = (await own.records.audit.list(limit=1))[0].row
     assert (ended.event, ended.reason, ended.client) == ("session-ended", "client-closed", row.client)
+
+
+async def test_a_client_lock_hears_a_name_given_before_the_login_too(master: Running) -> None:
+    app_id, secret = await master.app_password(MailProtocol.IMAP, client_lock=True)
+
+    async def named(name: bytes) -> Client:
+        client = await master.client()
+        await client.line()
+        client.say(b'i ID ("name" "%b" "version" "1")\r\n' % name)
+        await client.until(b"i OK ID completed")
+        client.say(b"a AUTHENTICATE PLAIN %b\r\n" % plain(ANN, secret))
+        while not (line := await client.line()).startswith(b"a "):
+            pass
+        assert line.startswith(b"a OK")
+        return client
+
+    async def bound() -> list[AppPassword]:
+        return [row for row in await master.records.app_passwords.list(ANN) if row.client_bound]
+
+    thunderbird = await named(b"Thunderbird")
+    (row,) = await eventually(bound)
+    assert (row.id, row.client_bound, row.last_client) == (app_id, "Thunderbird", "Thunderbird 1")
+    thief = await named(b"curl")
+    async with asyncio.timeout(1):
+        assert await thief.rest() == b""
+    assert await alive(thunderbird)
+    thunderbird.close()
 
 
 @pytest.mark.parametrize(

@@ -72,10 +72,13 @@ class Running:
         account = await self.records.accounts.get(ANN) or await self.records.accounts.add(ANN, actor=OPERATOR)
         return account.id
 
-    async def app_password(self) -> tuple[str, str]:
-        """A new app password of ann's: id and secret."""
+    async def app_password(self, *protocols: MailProtocol, client_lock: bool = False) -> tuple[str, str]:
+        """A new app password of ann's, for all protocols where none is named: id and secret."""
         secret = generate_app_password()
-        row = AppPassword(new_id(), await self.account(), "test", frozenset(MailProtocol), created_at=time.time())
+        scope = frozenset(protocols or MailProtocol)
+        row = AppPassword(
+            new_id(), await self.account(), "test", scope, created_at=time.time(), client_lock=client_lock
+        )
         digest = digest_app_password(self.ring, secret.reveal())
         await self.records.app_passwords.issue(ANN, row, digest, actor=OPERATOR)
         return row.id, secret.reveal().decode()

@@ -184,7 +184,7 @@ class Login:
         password = vault.unseal(offered, app_password.id, app_password.account_id, entry.sealed)
         if password is None:
             return Answer(Verdict.UNAVAILABLE, Reason.VAULT_STALE, "what is sealed to this app password does not open")
-        answer = await _ask(identity, name, password)
+        answer = await ask(identity, name, password)
         if answer.verdict is Verdict.NO or entry.refused_at is not None:
             refused = replace(self._row, event=Event.VAULT_REFUSED, at=self._by.clock.now(), detail=answer.detail)
             await ledger.vault_answered(app_password, entry, answer.verdict, refused)
@@ -203,7 +203,7 @@ class Login:
         reading, step, password = self._read_code(facts)
         # Asked of names without an account too, where none is made: else the time that the store takes, or its trouble,
         # would tell which names have one.
-        answer = await _ask(identity, name, password)
+        answer = await ask(identity, name, password)
         if self._by.seals and answer.verdict is Verdict.YES:
             self._proven = password
         return await self._conclude(name, facts, Proof(code=reading, step=step, answer=answer), stake)
@@ -217,7 +217,7 @@ class Login:
             return await self._conclude(name, facts, Proof(grant=grant), None)
         digits = next((d.digits for d in facts.devices if d.id == grant.device_id), totp.USUAL_DIGITS)
         split = self._offered.split(digits)
-        answer = Answer(Verdict.NO) if split is None else await _ask(identity, name, split[0])
+        answer = Answer(Verdict.NO) if split is None else await ask(identity, name, split[0])
         proof = Proof(grant=grant, answer=answer)
         if answer.verdict is Verdict.NO:
             refused = Refused(Reason.WRONG_PASSWORD, "the store no longer takes the password of this grant")
@@ -368,7 +368,7 @@ class Login:
         return refused
 
 
-async def _ask(identity: Identity, name: AccountName, password: Secret) -> Answer:
+async def ask(identity: Identity, name: AccountName, password: Secret) -> Answer:
     """The one identity question. An empty password is never asked: some directories take it for anonymous."""
     return await identity.ask(name, password) if password else Answer(Verdict.NO)
 

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from mailguard.auth.accounts import TotpDevice
-from mailguard.auth.totp import ALGORITHMS, USUAL_DIGITS
+from mailguard.auth.totp import ALGORITHMS, LENGTHS, USUAL_DIGITS
 from mailguard.secret import Secret
 
 LONGEST = 2048
 LEAST_BITS = 112  # NIST SP 800-63B-4 3.1.4; RFC 4226 §4 R6 asks for 128
 MOST_BITS = 1024
-DIGITS = (6, 8)
 PERIOD = 30
 
 _SPACING = re.compile(r"[\s\-]+")
@@ -84,7 +83,7 @@ def _seed(written: str) -> Secret:
 
 
 def _digits(digits: str, period: str) -> int:
-    if digits not in map(str, DIGITS):
+    if digits not in map(str, LENGTHS):
         raise LinkRefused("asks for codes that have neither six nor eight digits; enrol a new one")
     if period != str(PERIOD):
         raise LinkRefused(f"asks for codes that do not change every {PERIOD} seconds; enrol a new one")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import Enum, unique
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mailguard.auth.attempt import Admission, Answer, Factor, MailProtocol, Origin, Reason, Verdict
 from mailguard.auth.events import Event
@@ -18,10 +18,15 @@ if TYPE_CHECKING:
         AppPassword,
         Grant,
         KeyedHash,
+        OneTimeCode,
         TotpDevice,
         VaultEntry,
     )
+    from mailguard.auth.attempt import Step
+    from mailguard.auth.standing import Site
     from mailguard.secret import Secret
+
+T = TypeVar("T")
 
 
 class StoreUnavailable(Exception):
@@ -69,7 +74,7 @@ class AuditRow:
     actor: str = ""  # "" the client itself; "operator:NAME"; "system"
     person: str = ""  # canonical name of the person who acts for a shared mailbox
     origin: Origin | None = None
-    protocol: MailProtocol | None = None
+    protocol: MailProtocol | Site | None = None
     mechanism: str = ""
     factor: Factor | None = None
     credential: str = ""
@@ -248,6 +253,45 @@ class Ledger(Protocol):
 
     async def end_grant(self, grant_id: str, audit: AuditRow) -> None:
         """The store said no to a grant's string: the grant ends, its hash is erased, the refusal is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entering:
+    """A granted sign-in of a person, to be committed in one transaction."""
+
+    name: AccountName
+    account_id: str | None  # None: create the account, its first right password has come
+    group: str  # the policy group of an account that this creates
+    factor: Factor
+    enrolled: bool  # it had an authenticator when it was decided
+    step: Step | None  # with Factor.CODE
+    code: OneTimeCode | None  # burned
+    instead: bytes  # hash of the recovery code in place of the one that is burned; else empty
+    revision: int
+    place: Place  # known from now on as one where this name was granted
+    audit: AuditRow  # event SIGN_IN_GRANTED
+    stake: Stake  # refunded
+    store_password: Secret | None  # has just proved right: sealed anew to the account's app passwords
+
+
+class SignInRecords(Protocol):
+    """The records, as a sign-in uses them beside the ledger. Every method may raise StoreUnavailable."""
+
+    async def codes(self, account: Account | None, now: float) -> Sequence[OneTimeCode]:
+        """The one-time codes that an account may use now; none of an account that is not there."""
+
+    async def enter(self, entering: Entering) -> str | Lost:
+        """Consume, burn, refund, reseal and record in one transaction, or nothing of it; the account's id."""
+
+    async def right(self, stake: Stake) -> None:
+        """A password proved right that opens nothing by itself: its stake is refunded."""
+
+
+class Beside(Protocol):
+    """Threads beside the event loop, for what would hold it up: a few at work, the others wait."""
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What `work` returns."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @unique
-class Place(StrEnum):
+class Site(StrEnum):
     """Where a person signs in. It leads to no mailbox, so it is no MailProtocol."""
 
     PORTAL = "portal"
@@ -48,6 +48,14 @@ class SignedIn:
     at: float
     until: float | None = None  # the end of a bypass
     recovery_code: Secret | None = field(default=None, compare=False)  # in place of the one used; shown once
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """An account's own password, that has just proved right. Kept as long as the request that needs it."""
+
+    account_id: str
+    password: Secret
 
 
 def standing_of(

@@ -19,6 +19,7 @@ ALGORITHMS: dict[str, Callable[..., Any]] = {
     "SHA512": hashlib.sha512,
 }
 USUAL_DIGITS = 6
+LENGTHS = (6, 8)  # digits of a code
 
 _ASCII_DIGITS = re.compile(r"[0-9]+")
 

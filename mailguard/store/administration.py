@@ -51,7 +51,7 @@ class Administration:
             raise ChangeRefused(f"there is no account {name}: see `mailguard account list`")
         if signed is not None and (
             signed.account_id != account.id
-            or revoked_since(connection, signed.revision, account=account.id, device=signed.device)
+            or revoked_since(connection, signed.revision, account=account.id, device=signed.device, password=account.id)
         ):
             raise ChangeRefused("this sign-in has ended: sign in again")
         return account

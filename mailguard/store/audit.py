@@ -16,6 +16,7 @@ from sqlalchemy import bindparam, exists, func, insert, or_, select, update
 from mailguard.auth.attempt import Factor, MailProtocol, Origin
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
+from mailguard.auth.standing import Site
 from mailguard.store.outbox import tell_of
 from mailguard.store.schema import accounts, audit
 
@@ -27,7 +28,13 @@ if TYPE_CHECKING:
     from mailguard.store.engine import Database
 
 RATE_SECONDS = 60.0
-RATES = {Event.LOGIN_REFUSED: 60, Event.LOGIN_DEFERRED: 60, Event.ROW_ALTERED: 1}
+RATES = {
+    Event.LOGIN_REFUSED: 60,
+    Event.LOGIN_DEFERRED: 60,
+    Event.SIGN_IN_REFUSED: 60,
+    Event.SIGN_IN_DEFERRED: 60,
+    Event.ROW_ALTERED: 1,
+}
 """Rows in RATE_SECONDS for events that strangers can cause at will."""
 MADE_UP_OF_NETWORK, MADE_UP = 100, 400
 """The same, for one event and reason at all names together that are no account's."""
@@ -43,6 +50,8 @@ class Recorded:
     repeats: int
     last_at: float
 
+
+_SITES = {site.value: site for site in (*MailProtocol, *Site)}
 
 _c = audit.c
 _ALIKE = ("event", "account", "network", "credential", "reason")
@@ -146,7 +155,7 @@ def _recorded(row: RowMapping) -> Recorded:
         actor=row[_c.actor],
         person=row[_c.person],
         origin=Origin.of(row[_c.address], row[_c.port]) if row[_c.address] else None,
-        protocol=MailProtocol(row[_c.protocol]) if row[_c.protocol] else None,
+        protocol=_SITES.get(row[_c.protocol]),
         mechanism=row[_c.mechanism],
         factor=Factor(row[_c.factor]) if row[_c.factor] else None,
         credential=row[_c.credential],

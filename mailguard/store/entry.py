@@ -23,6 +23,7 @@ from mailguard.store.schema import accounts, app_passwords, devices
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from mailguard.auth.accounts import AccountName
     from mailguard.auth.ports import Entry, Winning
     from mailguard.store.seal import Seal
 
@@ -69,7 +70,7 @@ class EntryLost(Exception):
 
 def admit(connection: Connection, seal: Seal, entry: Entry) -> Admission:
     """Commit an entry within the caller's transaction; EntryLost where it does not win."""
-    account_id = entry.account_id or _account(connection, seal, entry)
+    account_id = entry.account_id or first_account(connection, seal, entry.name, entry.group, entry.audit.at)
     stands_on = {"credential": entry.credential, "device": entry.device, "person": entry.person}
     if entry.factor.by_password:
         stands_on["password"] = account_id
@@ -89,21 +90,26 @@ def admit(connection: Connection, seal: Seal, entry: Entry) -> Admission:
     return admission
 
 
-def _account(connection: Connection, seal: Seal, entry: Entry) -> str:
+def first_account(connection: Connection, seal: Seal, name: AccountName, group: str, at: float) -> str:
     """The account of a name whose first right password has come; another process may have made it meanwhile."""
-    account = Account(new_id(), entry.name, group=entry.group, created_at=entry.audit.at)
+    account = Account(new_id(), name, group=group, created_at=at)
     if connection.execute(_CREATE, rows.account_values(seal, account)).rowcount == 1:
         detail = "its first right password came"
-        added = AuditRow(Event.ACCOUNT_ADDED, entry.audit.at, account=entry.name, actor="system", detail=detail)
-        audit.append(connection, added)
+        audit.append(connection, AuditRow(Event.ACCOUNT_ADDED, at, account=name, actor="system", detail=detail))
         return account.id
-    found = connection.execute(_BY_NAME, {"wanted": entry.name}).mappings().one()
+    found = connection.execute(_BY_NAME, {"wanted": name}).mappings().one()
     there = rows.account_of(seal, found).value
     # Made meanwhile by an administrator, in a standing that the decision did not know of.
-    plain = there.kind is AccountKind.PERSON and there.group == entry.group
+    plain = there.kind is AccountKind.PERSON and there.group == group
     if not plain or there.suspended or there.factor_required or there.administrator:
         raise EntryLost(Lost.REVOKED)
     return there.id
+
+
+def consume(connection: Connection, device_id: str, account_id: str, step: int) -> bool:
+    """Use a step up; False where it was used, or the authenticator is gone."""
+    used = {"device": device_id, "account": account_id, "step": step}
+    return connection.execute(_CONSUME, used).rowcount == 1
 
 
 def _stand(connection: Connection, seal: Seal, entry: Entry, account_id: str) -> Admission:
@@ -158,8 +164,7 @@ def _by_app_password(connection: Connection, seal: Seal, entry: Entry) -> Admiss
 def _by_code(connection: Connection, seal: Seal, entry: Entry, account_id: str) -> Admission:
     now, winning = entry.audit.at, entry.winning
     assert winning is not None
-    step = {"device": winning.device_id, "account": account_id, "step": winning.step}
-    if connection.execute(_CONSUME, step).rowcount != 1:
+    if not consume(connection, winning.device_id, account_id, winning.step):
         return _by_grant(connection, seal, entry, winning, account_id)
     credential = ""
     if winning.grant_until is not None:

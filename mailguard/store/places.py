@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, insert, select
 
+from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.store import audit, revocations
@@ -34,7 +35,7 @@ def enter(connection: Connection, entry: Entry, admission: Admission) -> None:
     """Give an admitted login its place; where its grant has no more, whoever was silent longest loses theirs."""
     row = entry.audit
     assert row.origin is not None
-    assert row.protocol is not None
+    assert isinstance(row.protocol, MailProtocol)  # a person's sign-in takes no place
     leave(connection, row.session)  # of an earlier attempt on the same connection, whose end went unrecorded
     if admission.credential and entry.connections is not None:
         silent = connection.execute(_SILENT_LONGEST, {"grant": admission.credential}).scalars().all()

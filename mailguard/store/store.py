@@ -40,6 +40,7 @@ from mailguard.store.probes import Probes
 from mailguard.store.revocations import Revocations
 from mailguard.store.seal import Seal
 from mailguard.store.sessions import Sessions
+from mailguard.store.signins import StoreSignIns
 from mailguard.store.vault import Vault
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Store:
         self.grants = Grants(administration)
         self.keys = Keys(administration)
         self.sessions = Sessions(administration)
+        self.sign_ins = StoreSignIns(self._database, seal)
         self.ledger = StoreLedger(self._database, seal)
         self.revocations = Revocations(self._database)
         self.audit = AuditLog(self._database)

@@ -1,0 +1,274 @@
+"""A person signs in: the order of it, beside that of a login (auth.authenticator) and with the same throttle.
+
+    facts → throttle → code → one-time code → exactly one identity question → judge() → one transaction
+
+A mail client has one field; a person has two. The second takes a code of the authenticator, a recovery code, an
+enrolment code or a bypass. Which of them would be taken shows in nothing: what does not fit is one refusal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mailguard.auth import credential, recovery, throttle, totp
+from mailguard.auth.accounts import AccountKind, AccountName, CodeKind
+from mailguard.auth.attempt import Factor, Reason, Refused, Step, Verdict
+from mailguard.auth.authenticator import LOOKS, ask
+from mailguard.auth.events import Event
+from mailguard.auth.names import NameRefused
+from mailguard.auth.ports import AuditRow, Entering, Lost, Reserved, Stake, StoreUnavailable, temporary
+from mailguard.auth.standing import Proven, SignedIn, Site, standing_of
+from mailguard.secret import Secret
+
+if TYPE_CHECKING:
+    from mailguard.auth.accounts import Account, OneTimeCode
+    from mailguard.auth.attempt import Answer, Origin
+    from mailguard.auth.authenticator import Authenticator
+    from mailguard.auth.ports import Beside, Facts, Identity, Questions, Reservation, SignInRecords
+
+_LOST = {Lost.REVOKED: Reason.REVOKED_IN_FLIGHT}  # else another sign-in was faster with the same code
+_BY_CODE = {
+    CodeKind.RECOVERY: Factor.RECOVERY_CODE,
+    CodeKind.ENROLMENT: Factor.ENROLMENT_CODE,
+    CodeKind.BYPASS: Factor.BYPASS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a person typed into the form. `second` is empty where the field was left so."""
+
+    username: str
+    password: Secret
+    second: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """The second field, read. Of the two readings at most one is there."""
+
+    given: bool
+    digits: str | None  # of an authenticator
+    code: Secret | None  # a one-time code, normalised
+
+    @classmethod
+    def of(cls, typed: Secret) -> Second:
+        """Spaces do not matter: authenticators show `123 456`."""
+        bare = b"".join(typed.reveal().split())
+        digits = bare.decode() if bare.isdigit() and len(bare) in totp.LENGTHS else None
+        return cls(bool(bare), digits, recovery.normalise(typed.reveal()))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What held of the second field when it was checked."""
+
+    given: bool
+    step: Step | None = None
+    code: OneTimeCode | None = None
+
+
+def judge(account: Account | None, answer: Answer, shown: Shown, *, enrolled: bool, creates: bool) -> Factor | Refused:
+    """Say by what this person is in, from facts alone. Nothing about the account turns it before a right password."""
+    match answer.verdict:
+        case Verdict.NO:
+            return Refused(Reason.UNKNOWN_ACCOUNT if account is None else Reason.WRONG_PASSWORD)
+        case Verdict.UNAVAILABLE:
+            return Refused(answer.reason, answer.detail)
+    if account is None and not creates:
+        return Refused(Reason.UNKNOWN_ACCOUNT)
+    if account is not None and account.suspended:
+        return Refused(Reason.SUSPENDED)
+    if account is not None and account.kind is not AccountKind.PERSON:
+        return Refused(Reason.NO_PASSWORD_HERE)
+    if shown.step is not None:
+        return Factor.CODE
+    # Recovery codes stand in for an authenticator that is there, enrolment codes for one that is not yet.
+    if shown.code is not None and shown.code.kind is not (CodeKind.ENROLMENT if enrolled else CodeKind.RECOVERY):
+        return _BY_CODE[shown.code.kind]
+    if shown.given:
+        return Refused(Reason.CODE_WRONG)
+    return Refused(Reason.CODE_MISSING) if enrolled else Factor.PASSWORD
+
+
+@dataclass(frozen=True, slots=True)
+class SignIns:
+    """What every sign-in is decided with: what logins are decided with, and more."""
+
+    by: Authenticator
+    records: SignInRecords
+    beside: Beside
+    creates: bool  # a name that the identity source vouches for becomes an account
+
+    def attempt(self, presented: Presented, origin: Origin, session: str) -> SignIn:
+        """One attempt, to be decided."""
+        return SignIn(self, presented, origin, session)
+
+
+class SignIn:
+    """One attempt on its way through the decision. Decide once."""
+
+    def __init__(self, house: SignIns, presented: Presented, origin: Origin, session: str) -> None:
+        self._house = house
+        self._by = house.by
+        self._origin = origin
+        self._typed = presented.username
+        self._password = credential.read(presented.password).string
+        self._second = Second.of(presented.second)
+        self._string = self._staked(presented)
+        self._row = AuditRow(
+            event=Event.SIGN_IN_REFUSED,
+            at=house.by.clock.now(),
+            origin=origin,
+            protocol=Site.PORTAL,
+            mechanism="form",
+            session=session,
+        )
+        self.proven: Proven | None = None
+
+    def _staked(self, presented: Presented) -> Secret:
+        """What the throttle counts. With digits it is the string of a mail client: wrong there, it is spent here. A
+        bare password is another: mail refuses it under enforce, and here it leads to the set-up."""
+        if self._second.digits is not None:
+            return Secret(self._password.reveal() + self._second.digits.encode())
+        second = self._second.code or presented.second
+        return Secret(b"\0sign-in\0" + self._password.reveal() + b"\0" + second.reveal())
+
+    async def decide(self, identity: Identity) -> SignedIn | Refused:
+        """Run the attempt to its end. Committed and recorded when this returns; never raises for trouble of a store."""
+        try:
+            try:
+                name = self._by.naming.canonical(self._typed)
+            except NameRefused as refused:
+                stake = await self._stake(self._reservation(AccountName(self._typed)))
+                why = Refused(Reason.BAD_NAME, str(refused))
+                return stake if isinstance(stake, Refused) else await self._refuse(why, stake)
+            self._row = replace(self._row, account=name)
+            return await self._named(name, identity)
+        except StoreUnavailable as trouble:
+            return Refused(Reason.RECORDS_UNAVAILABLE, str(trouble))
+
+    async def prove(self, signed: SignedIn, identity: Identity) -> Proven | Refused:
+        """Is it the password of whoever is signed in already? It counts like a sign-in, and opens nothing by itself."""
+        self._string = Secret(b"\0prove\0" + self._password.reveal())
+        self._row = replace(self._row, account=signed.name)
+        try:
+            reservation = self._reservation(signed.name, self._by.questions)
+            async with self._by.turns.take(signed.name, self._origin.network):
+                stake = await self._stake(reservation)
+                if isinstance(stake, Refused):
+                    return stake
+                answer = await ask(identity, signed.name, self._password)
+                if answer.verdict is not Verdict.YES:
+                    no = answer.verdict is Verdict.NO
+                    why = Refused(Reason.WRONG_PASSWORD) if no else Refused(answer.reason, answer.detail)
+                    return await self._refuse(why, stake)
+                await self._house.records.right(stake)
+        except StoreUnavailable as trouble:
+            return Refused(Reason.RECORDS_UNAVAILABLE, str(trouble))
+        return Proven(signed.account_id, self._password)
+
+    async def _named(self, name: AccountName, identity: Identity) -> SignedIn | Refused:
+        if self._second.given and not self._by.clock.trusted():
+            # A clock set back would take a bypass that has ended, as it would take old codes of an authenticator.
+            return await self._refuse(Refused(Reason.CLOCK_UNTRUSTED), None)
+        turns, reservation = self._by.turns, self._reservation(name, self._by.questions)
+        said = reservation.buckets[0].mark.hex()
+        async with turns.behind_first(name, said), turns.take(name, self._origin.network):
+            facts = await self._by.ledger.facts(name, (), (), self._row.at)
+            stake = await self._stake(reservation)
+            if isinstance(stake, Refused):
+                return stake
+            shown = await self._shown(facts)
+            answer = await ask(identity, name, self._password)
+            return await self._conclude(name, facts, shown, answer, stake)
+
+    async def _shown(self, facts: Facts) -> Shown:
+        """Look at the second field: against the authenticators, or against the one-time codes. The string alone says
+        which, so that the time it takes says nothing about the account."""
+        second = self._second
+        if second.digits is not None:
+            window = self._by.policies.of(facts.account).window
+            for device in facts.devices:
+                step = totp.step_of(device, second.digits, self._row.at, window)
+                if step is not None:
+                    return Shown(given=True, step=Step(device, step))
+        if second.code is None:
+            return Shown(second.given)
+        typed = second.code
+        usable = await self._house.records.codes(facts.account, self._row.at)
+        return Shown(given=True, code=await self._house.beside.run(lambda: recovery.find(typed, usable)))
+
+    async def _conclude(
+        self, name: AccountName, facts: Facts, shown: Shown, answer: Answer, stake: Stake
+    ) -> SignedIn | Refused:
+        enrolled = bool(facts.devices)
+        # As at a mail client: no first right password makes an account of a name beyond ASCII.
+        creates = self._house.creates and name.isascii()
+        factor = judge(facts.account, answer, shown, enrolled=enrolled, creates=creates)
+        if isinstance(factor, Refused):
+            return await self._refuse(factor, stake)
+        fresh = None
+        if shown.code is not None and shown.code.kind is CodeKind.RECOVERY:
+            salt = shown.code.salt
+            fresh = await self._house.beside.run(lambda: recovery.make(1, salt))
+        device = shown.step.device.id if shown.step is not None else ""
+        used = shown.code.id if shown.code is not None else device
+        entered = await self._house.records.enter(
+            Entering(
+                name=name,
+                account_id=facts.account.id if facts.account is not None else None,
+                group=answer.group or "",
+                factor=factor,
+                enrolled=enrolled,
+                step=shown.step,
+                code=shown.code,
+                instead=fresh.hashes[0] if fresh is not None else b"",
+                revision=facts.revision,
+                place=throttle.place(self._by.keyring, name, self._origin.network),
+                audit=replace(self._row, event=Event.SIGN_IN_GRANTED, factor=factor, credential=used),
+                stake=stake,
+                store_password=self._password if self._by.seals else None,
+            )
+        )
+        if isinstance(entered, Lost):
+            return await self._refuse(Refused(_LOST.get(entered, Reason.CODE_REUSED)), stake)
+        self.proven = Proven(entered, self._password)
+        policy = self._by.policies.of(facts.account, answer.group)
+        may_enrol = shown.code is not None and shown.code.may_enrol
+        return SignedIn(
+            name=name,
+            account_id=entered,
+            standing=standing_of(factor, facts.account, policy, enrolled=enrolled, may_enrol=may_enrol),
+            factor=factor,
+            device=device,
+            revision=facts.revision,
+            at=self._row.at,
+            until=shown.code.expires_at if shown.code is not None and factor is Factor.BYPASS else None,
+            recovery_code=fresh.codes[0] if fresh is not None else None,
+        )
+
+    def _reservation(self, name: AccountName, questions: Questions | None = None) -> Reservation:
+        return throttle.reservation(self._by.keyring, name, self._origin.network, self._string, questions)
+
+    async def _stake(self, reservation: Reservation) -> Stake | Refused:
+        for _ in range(LOOKS):
+            match await self._by.ledger.reserve(reservation, self._row.at):
+                case Reserved.BUSY:
+                    await self._by.turns.rest()
+                case Reserved.REPEATED:
+                    return await self._refuse(Refused(Reason.WRONG_REPEATED), None)
+                case Reserved.THROTTLED:
+                    break
+                case state:
+                    return Stake(reservation, state)
+        return await self._refuse(Refused(Reason.THROTTLED), None)
+
+    async def _refuse(self, refused: Refused, stake: Stake | None) -> Refused:
+        row = replace(self._row, reason=refused.reason, detail=refused.detail)
+        if temporary(refused.reason):
+            await self._by.ledger.defer(replace(row, event=Event.SIGN_IN_DEFERRED), stake)
+        else:
+            await self._by.ledger.refuse(row, stake)
+        return refused

@@ -14,11 +14,30 @@ from mailguard.net.relay import End, RelayEnd
 from mailguard.proxy.registry import Live, Registry
 from mailguard.store import Store
 from mailguard.store.revocations import Kind, Revocation
+from mailguard.store.sessions import SessionRow
+from tests.store.words import StoppedClock
 
 ANN = AccountName("ann@example.org")
 ADMISSION = Admission(ANN, "account-1", Factor.CODE, "grant-1", "device-1", 7)
 BY_APP_PASSWORD = replace(ADMISSION, factor=Factor.APP_PASSWORD, credential="app-password-1", device="")
 NOON = 1_795_521_600.0
+
+
+LISTED = SessionRow(
+    id="s1",
+    account=ANN,
+    protocol=MailProtocol.IMAP,
+    address="192.0.2.7",
+    port=4000,
+    pid=4711,
+    factor=Factor.CODE,
+    credential="grant-1",
+    device="device-1",
+    grant="grant-1",
+    client="",
+    started_at=NOON,
+    seen_at=NOON,
+)
 
 
 class Sockets:
@@ -138,6 +157,43 @@ async def test_the_shared_list_hears_of_each_session(registry: Registry, tmp_pat
     (ended,) = await store.audit.list(account=ANN)
     assert (ended.row.reason, ended.row.client) == ("client-closed", "Thunderbird 128")
     assert ended.row.detail == "after 61 s, 11 octets to the store, 22 to the client"
+    await store.close()
+
+
+async def test_a_session_of_a_grant_is_listed_by_its_login_and_tells_how_long_it_is_silent(tmp_path: Path) -> None:
+    clock = StoppedClock()
+    store = await Store.open(
+        f"sqlite:///{tmp_path / 'mailguard.db'}", keyring.create(tmp_path / "keys.toml"), now=clock
+    )
+    registry = Registry(4711, clock)
+    for name in ("s1", "s2"):
+        await store.sessions.opened([replace(LISTED, id=name, grant="grant-1")])
+    first, _ = session(registry, "s1")
+    second, _ = session(registry, "s2")
+    session(registry, "s3", BY_APP_PASSWORD)
+    clock.at += 100
+    first.silence, second.silence = (lambda: 10.0), (lambda: 70.0)
+    await registry.tell_silence(store.sessions)
+    assert [(row.id, row.seen_at) for row in await store.sessions.list()] == [("s1", NOON + 90), ("s2", NOON + 30)]
+    await store.revocations.changed()
+    clock.at += 1
+    first.silence, second.silence = (lambda: 10.9), (lambda: 71.0)
+    await registry.tell_silence(store.sessions)
+    assert not await store.revocations.changed(), "nothing moved since that is worth a write"
+    registry.closed(first, "client-closed", None)
+    clock.at += 130
+    await registry.forget_strays(store.sessions)
+    assert [row.id for row in await store.sessions.list()] == ["s2"]
+    await store.close()
+
+
+async def test_the_name_that_a_client_gave_before_its_login_is_listed(registry: Registry, tmp_path: Path) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path / 'mailguard.db'}", keyring.create(tmp_path / "keys.toml"))
+    await store.sessions.opened([LISTED])
+    live = Live("s1", ADMISSION, MailProtocol.IMAP, Origin.of("192.0.2.7", 4000), NOON, Sockets().abort, "iOS Mail")
+    registry.register(live)
+    await registry.flush(store.sessions)
+    assert [(row.id, row.client) for row in await store.sessions.list()] == [("s1", "iOS Mail")]
     await store.close()
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mailguard import keyring
-from mailguard.auth.attempt import Admission, Factor, MailProtocol
+from mailguard.auth.attempt import Admission, Factor, MailProtocol, Origin
 from mailguard.auth.ports import Lost, Question, Questions, Reserved, Stake
 from mailguard.keyring import Keyring, Purpose
 from mailguard.store import Store
@@ -18,6 +18,7 @@ from tests.store.words import ANN, HOME, NOON, OPERATOR, app_password, by_code, 
 
 STEPS = 100
 ROUNDS = 20
+CROWD, CROWD_CAP = 40, 5
 
 
 def say(*words: object) -> None:
@@ -105,7 +106,35 @@ async def asker(url: str, keys: Keyring, name: str) -> None:
     await store.close()
 
 
-ROLES = {"asker": asker, "opener": opener, "racer": racer, "mixer": mixer, "writer": writer}
+async def joiner(url: str, keys: Keyring, name: str) -> None:
+    """Comes again and again with the string of ann's grant, from an IPv6 network of its own."""
+    store = await Store.open(url, keys, now=lambda: NOON)
+    (device,) = await store.devices.list(ANN)
+    for _ in range(ROUNDS):
+        entry = by_code(keys, device, 101, origin=Origin.of(f"2001:db8:{name}::7", 1))
+        say("joined" if isinstance(await store.ledger.admit(entry), Admission) else "elsewhere")
+    await store.close()
+
+
+async def crowder(url: str, keys: Keyring, name: str) -> None:
+    """Opens sessions under ann's grant, and says how many are open after each."""
+    store = await Store.open(url, keys, now=lambda: NOON)
+    (device,) = await store.devices.list(ANN)
+    for _ in range(CROWD):
+        assert isinstance(await store.ledger.admit(by_code(keys, device, 101, connections=CROWD_CAP)), Admission)
+        say(len(await store.sessions.list()))
+    await store.close()
+
+
+ROLES = {
+    "asker": asker,
+    "joiner": joiner,
+    "crowder": crowder,
+    "opener": opener,
+    "racer": racer,
+    "mixer": mixer,
+    "writer": writer,
+}
 
 
 def main(role: str, database: str, keys: str, name: str) -> None:

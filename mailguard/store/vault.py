@@ -65,6 +65,7 @@ _tried = vault.alias()
 _UNCHANGED = exists().where(
     _tried.c.app_password_id == bindparam("tried"), _tried.c.sealed == bindparam("tried_sealed")
 )
+_UNMARKED = select(_UNCHANGED.where(_tried.c.refused_at.is_(None)))
 _CLAIM = _MARKED.where(
     # After a clock that went back, a mark lies ahead of it.
     or_(_c.refused_at <= bindparam("due"), _c.refused_at >= bindparam("ahead")),
@@ -133,8 +134,9 @@ def answered(connection: Connection, account_id: str, entry: VaultEntry, verdict
     """Mark or unmark an account's entries after what the store said to `entry`; an open question is given back."""
     mark = {Verdict.YES: None, Verdict.NO: refused.at, Verdict.UNAVAILABLE: entry.refused_at}[verdict]
     tried = {"tried": entry.app_password_id, "tried_sealed": entry.sealed}
-    marked = connection.execute(_MARK, {"account": account_id, "mark": mark, **tried}).rowcount
-    if verdict is Verdict.NO and marked and entry.refused_at is None:
+    first = verdict is Verdict.NO and connection.execute(_UNMARKED, tried).scalar_one()
+    connection.execute(_MARK, {"account": account_id, "mark": mark, **tried})
+    if first:
         audit.append(connection, refused)
 
 

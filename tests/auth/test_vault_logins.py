@@ -14,6 +14,7 @@ from mailguard.auth.events import Event
 from mailguard.auth.passwords import generate_app_password
 from mailguard.auth.ports import Shut
 from mailguard.keyring import Keyring
+from mailguard.proxy.turns import Turns
 from mailguard.secret import Secret
 from mailguard.store import Store
 from mailguard.store.vault import RETRY_SECONDS
@@ -223,6 +224,21 @@ async def test_a_sign_in_while_the_store_thinks_is_not_undone_by_its_no(scene: S
     assert [refused for _, refused in entries(tmp_path)] == [None]
     assert Event.VAULT_REFUSED not in await events(scene)
     assert await scene.outcome(secret, door=OWN) is Factor.APP_PASSWORD
+
+
+async def test_two_processes_that_asked_at_once_record_one_refusal(scene: Scene) -> None:
+    """Neither knew of the other's question."""
+    secret, _ = await scene.app_password(PASSWORD)
+    scene.directory.passwords[ANN] = CHANGED
+    scene.directory.answers.clear()
+    other = replace(scene, turns=Turns())
+    logins = asyncio.gather(scene.outcome(secret, door=OWN), other.outcome(secret, door=OWN))
+    async with asyncio.timeout(5):
+        while len(scene.directory.asked) < 2:  # noqa: ASYNC110  (a database in between holds no event)
+            await asyncio.sleep(0.01)
+    scene.directory.answers.set()
+    assert set(await logins) == {Reason.VAULT_STALE}
+    assert (await events(scene)).count(Event.VAULT_REFUSED) == 1
 
 
 async def test_an_altered_entry_raises_an_alarm_and_the_next_sign_in_mends_it(scene: Scene, tmp_path: Path) -> None:

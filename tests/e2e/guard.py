@@ -20,6 +20,8 @@ from mailguard.auth import totp
 from mailguard.auth.accounts import AccountName, AppPassword
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.passwords import digest_app_password, generate_app_password, grouped
+from mailguard.auth.vault import public_half
+from mailguard.secret import Secret
 from mailguard.store import Store, new_id
 from tests.e2e.clients import Door, Login
 from tests.e2e.daemon import Log, free_ports, running
@@ -108,8 +110,9 @@ class Guard:
             await store.devices.confirm(device.id, 1, actor=ACTOR)
         return Person(user, device.seed.reveal().decode(), device.id)
 
-    async def issued(self, user: User, *protocols: MailProtocol) -> str:
-        """An app password of a user who has an account, for all protocols where none is named."""
+    async def issued(self, user: User, *protocols: MailProtocol, sealed: bool = False) -> str:
+        """An app password of a user who has an account, for all protocols where none is named; with `sealed` it brings
+        the user's password at the store along."""
         folder, name = self.configuration.parent, AccountName(user.name)
         secret = generate_app_password()
         digest = digest_app_password(keyring.load(folder / KEYS), secret.reveal())
@@ -117,17 +120,27 @@ class Guard:
             account = await store.accounts.get(name)
             assert account is not None
             scope = frozenset(protocols or MailProtocol)
-            made = AppPassword(new_id(), account.id, "test", scope, created_at=time.time(), issued_by=ACTOR)
-            await store.app_passwords.issue(name, made, digest, actor=ACTOR, limit=20)
+            row_id = new_id()
+            made = AppPassword(
+                id=row_id,
+                account_id=account.id,
+                label="test",
+                protocols=scope,
+                created_at=time.time(),
+                issued_by=ACTOR,
+                public=public_half(secret, row_id),
+            )
+            password = Secret(user.password.encode()) if sealed else None
+            await store.app_passwords.issue(name, made, digest, actor=ACTOR, limit=20, store_password=password)
         return grouped(secret)
 
     def enrol(self, user: User | None = None) -> Person:
         """As `enrolled`, for tests without an event loop."""
         return asyncio.run(self.enrolled(user))
 
-    def app_password(self, user: User, *protocols: MailProtocol) -> str:
+    def app_password(self, user: User, *protocols: MailProtocol, sealed: bool = False) -> str:
         """As `issued`, for tests without an event loop."""
-        return asyncio.run(self.issued(user, *protocols))
+        return asyncio.run(self.issued(user, *protocols, sealed=sealed))
 
 
 @contextlib.contextmanager

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from tests.e2e.daemon import Log, eventually, free_ports, running
 from tests.support.certs import Authority, Issued
 
 USERS = 400
+USERS_FILE = "users"
 MASTER_USER = "mailguard"
 NEEDED = {
     dovecot.BINARY: "dovecot-imapd and dovecot-lmtpd",
@@ -72,6 +75,26 @@ class Stack:
         """A loopback address for a client that will fail: Dovecot makes an address wait 15 s after a few failures."""
         return next(self._addresses)
 
+    def changed(self, user: User) -> User:
+        """Give a user a new password, as an organisation does behind the guard's back."""
+        new = User(user.name, f"store-{secrets.token_hex(6)}-{len(user.password)}")
+        users = self.logs["own"].path.parent.parent / USERS_FILE
+        text = users.read_text()
+        old, fresh = (f"{each.name}:{{PLAIN}}{each.password}:" for each in (user, new))
+        assert old in text
+        written = users.with_suffix(".new")
+        written.write_text(text.replace(old, fresh))
+        written.replace(users)
+        # Dovecot looks at most once a second whether the file has another size or another second.
+        second = int(time.time())
+        assert eventually(lambda: int(time.time()) > second, 2)
+        return new
+
+    def wrong_passwords(self, name: str) -> int:
+        """How often any Dovecot that takes users' own passwords was given a wrong one for this name."""
+        said = re.compile(rf"\({re.escape(name)},.*[Pp]assword mismatch")
+        return sum(len(said.findall(self.logs[log].since())) for log in ("own", "sasl"))
+
     def delivered(self, name: str, mark: int = 0) -> None:
         """Wait until a letter lies in this user's inbox."""
         self.logs["own"].wait_for(rf"lmtp\({name}\).*saved mail to INBOX", mark, 30)
@@ -100,7 +123,7 @@ def _start(daemons: contextlib.ExitStack, folder: Path, authority: Authority, ce
     logs = {path.name: Log(path / "log") for path in (own, sasl, master, mta)}
     passwords = {f"u{number}@example.org": f"store-{secrets.token_hex(6)}" for number in range(1, USERS + 1)}
     nobody_knows = {name: secrets.token_hex(16) for name in passwords}
-    users = dovecot.passwd_file(folder / "users", passwords, mail)
+    users = dovecot.passwd_file(folder / USERS_FILE, passwords, mail)
     mailboxes = dovecot.passwd_file(folder / "mailboxes", nobody_knows, mail)
     master_secret = secrets.token_urlsafe(24)
     masters = dovecot.master_file(folder / "masters", MASTER_USER, master_secret)

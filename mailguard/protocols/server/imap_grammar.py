@@ -31,7 +31,8 @@ _WORD = re.compile(
     rb"\"(?P<quoted>(?:[^\"\\\x00]|\\[\"\\])*)\""
     rb"|\{(?P<size>[0-9]+)(?P<blind>\+?)\}\Z"
     rb"|(?P<open>\()"
-    rb"|(?P<atom>%b+)" % _ASTRING
+    # No astring holds a backslash, yet Python's imaplib sends the user name DOMAIN\user as it is.
+    rb"|(?P<atom>%b(?:%b|\\)*)" % (_ASTRING, _ASTRING)
 )
 _AUTHENTICATE = re.compile(rb"%b{1,%d} AUTHENTICATE " % (_TAG, TAG_MAX), re.IGNORECASE)
 _LITERAL_END = re.compile(rb"\{(?P<size>[0-9]+)(?P<blind>\+?)\}\Z")

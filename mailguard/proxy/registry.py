@@ -65,7 +65,6 @@ class Registry:
         self._live[live.id] = live
         admission = live.admission
         if admission.factor in _BY_GRANT:  # listed in the transaction of its login
-            self.name(live.id, live.client)
             return
         self._opened.append(
             SessionRow(

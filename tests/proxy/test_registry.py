@@ -187,16 +187,6 @@ async def test_a_session_of_a_grant_is_listed_by_its_login_and_tells_how_long_it
     await store.close()
 
 
-async def test_the_name_that_a_client_gave_before_its_login_is_listed(registry: Registry, tmp_path: Path) -> None:
-    store = await Store.open(f"sqlite:///{tmp_path / 'mailguard.db'}", keyring.create(tmp_path / "keys.toml"))
-    await store.sessions.opened([LISTED])
-    live = Live("s1", ADMISSION, MailProtocol.IMAP, Origin.of("192.0.2.7", 4000), NOON, Sockets().abort, "iOS Mail")
-    registry.register(live)
-    await registry.flush(store.sessions)
-    assert [(row.id, row.client) for row in await store.sessions.list()] == [("s1", "iOS Mail")]
-    await store.close()
-
-
 async def test_what_could_not_be_written_waits(registry: Registry, tmp_path: Path) -> None:
     ring = keyring.create(tmp_path / "keys.toml")
     url = f"sqlite:///{tmp_path / 'mailguard.db'}"

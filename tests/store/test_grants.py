@@ -50,8 +50,8 @@ def further(
     admission: Admission, session: str = "", *, at: float = NOON, origin: Origin = HOME, connections: int = 8
 ) -> Entry:
     """Another login by the grant that this one opened."""
-    said = {"session": session} if session else {}
-    row = granted(at=at, origin=origin, factor=Factor.GRANT, credential=admission.credential, **said)
+    row = granted(at=at, origin=origin, factor=Factor.GRANT, credential=admission.credential)
+    row = replace(row, session=session or row.session)
     account, device = admission.account_id, admission.device
     return Entry(
         ANN, account, Factor.GRANT, admission.credential, device, admission.revision, row, connections=connections

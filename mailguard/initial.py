@@ -33,6 +33,7 @@ def begin(file: Path, *, hostname: str, store_host: str) -> Iterator[Step]:
         "server.hostname": hostname,
         "portal.public_url": f"https://{hostname}",
         "names.domain": _domain(hostname),
+        "notify.from": f"security@{_domain(hostname)}",
         "backend.imap.host": store_host,
         "backend.submission.host": store_host,
     }

@@ -24,6 +24,7 @@ from mailguard import config
 from mailguard.app import start, worker
 from mailguard.app.worker import Door
 from mailguard.config import ConfigError, Settings
+from mailguard.config.letters import silence
 from mailguard.net.listener import bind
 from mailguard.observe import logs
 
@@ -48,6 +49,8 @@ def serve(path: Path) -> int:
         return failed
     for line in settings.unacted():
         log.info("not acted on yet", extra={"setting": line})
+    if mute := silence(settings):
+        log.warning("some are told nothing", extra={"detail": "; ".join(mute)})
     return _Supervisor(settings, doors).run()
 
 

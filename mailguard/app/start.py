@@ -12,6 +12,7 @@ from functools import partial
 from mailguard import keyring
 from mailguard.app.clock import SystemClock
 from mailguard.app.naming import shadowed
+from mailguard.app.office import office_of
 from mailguard.app.rules import rules_of
 from mailguard.app.worker import Door, Worker
 from mailguard.auth.ports import StoreUnavailable
@@ -78,6 +79,7 @@ async def _open_and_close(settings: Settings, *, fresh: bool) -> int:
     try:
         rules = rules_of(settings, store, SystemClock(await store.audit.newest()), ring, Turns())
         shadowed(settings, rules.authenticator.naming, [account.name for account in await store.accounts.list()])
+        office_of(settings)
         if fresh:
             await store.sessions.sweep(())
     finally:

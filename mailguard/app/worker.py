@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING
 
 from mailguard import config, keyring
 from mailguard.app.clock import SystemClock
+from mailguard.app.office import office_of
 from mailguard.app.rules import rules_of
 from mailguard.auth.attempt import MailProtocol, Origin
 from mailguard.auth.ports import StoreUnavailable
 from mailguard.config import ConfigError, Listen, Settings, TlsMode
+from mailguard.jobs import failing, letters
 from mailguard.jobs.every import every
+from mailguard.jobs.failing import FailingDevices
+from mailguard.jobs.letters import LetterJob
 from mailguard.jobs.probes import LOOK_SECONDS, ProbeJob
 from mailguard.jobs.revocations import POLL_SECONDS, RevocationPoll
 from mailguard.net.listener import Listener, Lobby
@@ -84,6 +88,7 @@ class Worker:
         self.house = house
         self._clock = clock
         self._ring = house.rules.authenticator.keyring
+        self._office = office_of(settings)
         self._jobs = Tasks()
         self._connections = Tasks()
         self._listeners = [
@@ -131,6 +136,10 @@ class Worker:
         self._repeat(USE_SECONDS, store.app_passwords.keep_open, "use")
         self._repeat(EXPIRY_SECONDS, store.grants.expire, "grants")
         self._repeat(PURGE_SECONDS, store.purge, "purge")
+        letter_job = LetterJob(store.notices, lambda: self._office)
+        self._repeat(letters.LOOK_SECONDS, letter_job.look, "letters")
+        failing_devices = FailingDevices(store.notices, store.probes, self._clock.now)
+        self._repeat(failing.LOOK_SECONDS, failing_devices.look, "failing devices")
         probes = [self._probe_job(protocol) for protocol in self.house.mirrors]
         await asyncio.gather(*(self._first_look(probe) for probe in probes))
         for probe in probes:
@@ -238,12 +247,13 @@ class Worker:
     def _reload(self) -> None:
         try:
             settings = reloaded(self._settings, config.load(self._settings.file))
+            office = office_of(settings)
             turns = self.house.rules.authenticator.turns
             self.house.rules = rules_of(settings, self._store, self._clock, self._ring, turns)
         except (ConfigError, TlsError) as error:
             log.error("reload refused, the old configuration stays", extra={"detail": str(error)})
             return
-        self._settings = settings
+        self._settings, self._office = settings, office
         log.info("reloaded")
 
 

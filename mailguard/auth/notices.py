@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING
 
+from mailguard.auth.accounts import CodeKind
 from mailguard.auth.attempt import Reason
 from mailguard.auth.events import Event
 
@@ -124,3 +125,8 @@ def occasion(row: AuditRow) -> Occasion | None:
         case event:
             kind = _EACH.get(event)
             return None if kind is None else Occasion(kind)
+
+
+def tells_all(notice: Notice) -> bool:
+    """Is everybody told, the organisation and the mailbox itself too? A bypass stands in for the second factor."""
+    return notice.kind in (NoticeKind.CODES_ISSUED, NoticeKind.CODE_USED) and CodeKind.BYPASS in notice.detail

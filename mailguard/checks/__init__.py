@@ -10,6 +10,7 @@ from pathlib import Path
 from mailguard import config
 from mailguard.checks.certificates import certificates
 from mailguard.checks.findings import Finding, Level, fail, ok
+from mailguard.checks.letters import letters
 from mailguard.checks.machine import clock, keys, masters, owners, records
 from mailguard.checks.stores import stores
 from mailguard.config import ConfigError, ConfigErrors
@@ -39,6 +40,8 @@ async def examine(path: Path) -> AsyncIterator[Finding]:
         for finding in await records(settings, ring, now):
             yield finding
     async for finding in stores(settings):
+        yield finding
+    async for finding in letters(settings):
         yield finding
 
 

@@ -39,11 +39,14 @@ def keys(settings: Settings) -> tuple[Keyring | None, Finding]:
 
 
 def masters(settings: Settings) -> Iterator[Finding]:
-    """Are the secrets of master logins readable by mailguard alone?"""
+    """Are the secrets of master logins, and that of the relay for letters, readable by mailguard alone?"""
     for name, backend in settings.backend.items():
         file = backend.master_secret_file
         if file is not None and file.exists() and file.stat().st_mode & 0o077:
             yield fail(f"backend.{name}.master_secret_file may be read by others", f"do: chmod 0600 {file}")
+    file = settings.notify.relay.secret_file if settings.notify.relay is not None else None
+    if file is not None and file.exists() and file.stat().st_mode & 0o077:
+        yield fail("notify.relay.secret_file may be read by others", f"do: chmod 0600 {file}")
 
 
 def owners(settings: Settings) -> Iterator[Finding]:
@@ -58,6 +61,8 @@ def owners(settings: Settings) -> Iterator[Finding]:
     groups = os.getgrouplist(user.pw_name, user.pw_gid)
     wanted = [settings.keys.file, settings.tls.certificate, settings.tls.private_key, database_path(settings.store.url)]
     wanted += [each.master_secret_file for each in settings.backend.values() if each.master_secret_file]
+    if settings.notify.relay is not None and settings.notify.relay.secret_file is not None:
+        wanted.append(settings.notify.relay.secret_file)
     for file in wanted:
         if file.exists() and not _readable(file.stat(), user.pw_uid, groups):
             yield fail(f"{file} cannot be read by {user.pw_name}", f"do: chown {user.pw_name} {file}")

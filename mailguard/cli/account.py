@@ -9,6 +9,7 @@ import typer
 
 from mailguard.auth.accounts import Account, AccountKind, AccountName, AppPassword
 from mailguard.auth.decision import lapsed
+from mailguard.cli import second_address as second
 from mailguard.cli.ask import Yes, consent
 from mailguard.cli.output import AsJson, Row, listing, note, one, say, when
 from mailguard.cli.records import Address, Records, with_records
@@ -80,6 +81,7 @@ def show(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None:
             "authenticators_unconfirmed": sum(device.confirmed_at is None for device in devices),
             "app_passwords": sum(_usable(password, records.now) for password in passwords),
             "sessions": len(sessions),
+            "second_addresses": [second.shown(a, records.now) for a in await records.store.addresses.list(name)],
         }
 
     one(with_records(ctx, read), as_json=as_json)
@@ -98,14 +100,24 @@ def set_(
     no_member: Annotated[
         list[str] | None, typer.Option(help="No longer; what they hold there is revoked.", metavar="PERSON")
     ] = None,
+    second_address: Annotated[
+        list[str] | None,
+        typer.Option(help="Told of what happens to it, from 72 hours on; may be repeated.", metavar="A"),
+    ] = None,
+    no_second_address: Annotated[
+        list[str] | None, typer.Option("--no-second-address", help="Told no more; may be repeated.", metavar="A")
+    ] = None,
 ) -> None:
-    """Change an account's group or standing, or who stands behind a shared mailbox."""
-    if group is None and administrator is None and not member and not no_member:
-        raise typer.BadParameter("say what to change: --group NAME, --[no-]administrator, --[no-]member PERSON")
+    """Change an account's group or standing, who stands behind a shared mailbox, or where its owner is told things."""
+    if group is None and administrator is None and not (member or no_member or second_address or no_second_address):
+        raise typer.BadParameter(
+            "say what to change: --group NAME, --[no-]administrator, --[no-]member PERSON, --[no-]second-address A"
+        )
 
     async def work(records: Records) -> None:
         _demand_group(records, group or "")
         name = records.name(address)
+        await second.change(records, name, added=second_address or (), removed=no_second_address or ())
         for each in member or ():
             await records.store.members.add(name, person := records.name(each), actor=records.actor)
             say(f"{person} may hold app passwords of {name}")

@@ -178,3 +178,15 @@ class SubmissionBackend(Backend):
         "auto | none: how the store learns the client's address",
         waits="the store sees mailguard's address, not the client's",
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyRelay:
+    """A mail server of yours that takes letters to anybody from mailguard."""
+
+    host: str = key(HOST, "relay.internal", "host, IP address or unix:/path", required=True)
+    port: int = key(PORT, 587, "", required=True)
+    tls: TlsMode = key(kinds.choice(TlsMode), "starttls", "implicit | starttls | none (loopback and unix sockets only)")
+    ca: Path | None = key(OPTIONAL_PATH, "", "PEM file; empty: the system's roots")
+    user: str = key(kinds.text(r"[!-~]*", "a login name of ASCII without spaces"), "", "empty: it takes them without")
+    secret_file: Path | None = key(OPTIONAL_PATH, "", "file with that user's password, mode 0600")

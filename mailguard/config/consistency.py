@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from mailguard.config.choices import Login, ProtocolName, Source, TlsMode
-from mailguard.config.connections import Backend, IdentityBackend
+from mailguard.config.connections import Backend, IdentityBackend, NotifyRelay
 from mailguard.config.directory import IdentityLdap
 from mailguard.config.errors import ConfigError
 from mailguard.config.kinds import UNIX, within_this_machine
+from mailguard.config.letters import takes_letters
 from mailguard.config.settings import Settings
 
 
@@ -23,6 +24,7 @@ def contradictions(settings: Settings) -> Iterator[ConfigError]:
     yield from _sources(settings)
     if settings.identity.backend is not None:
         yield from _way_to_store(settings.identity.backend, "identity.backend")
+    yield from _letters(settings)
     if settings.throttle.unauthenticated_per_network > settings.throttle.unauthenticated:
         yield ConfigError(
             "throttle.unauthenticated_per_network",
@@ -102,7 +104,7 @@ def _listeners(settings: Settings) -> Iterator[ConfigError]:
         seen[address, port] = key
 
 
-def _way_to_store(backend: Backend | IdentityBackend, key: str) -> Iterator[ConfigError]:
+def _way_to_store(backend: Backend | IdentityBackend | NotifyRelay, key: str) -> Iterator[ConfigError]:
     """Passwords travel this way: in clear only where no network is crossed."""
     if backend.tls is TlsMode.NONE and not within_this_machine(backend.host):
         yield ConfigError(
@@ -122,4 +124,20 @@ def _login(backend: Backend, key: str) -> Iterator[ConfigError]:
         yield ConfigError(
             f"{key}.master_secret_file",
             'login = "master" needs it; write the name of a file (mode 0600) that holds the master\'s password',
+        )
+
+
+def _letters(settings: Settings) -> Iterator[ConfigError]:
+    notify, relay = settings.notify, settings.notify.relay
+    if relay is not None:
+        yield from _way_to_store(relay, "notify.relay")
+        if bool(relay.user) != (relay.secret_file is not None):
+            missing = "secret_file" if relay.user else "user"
+            yield ConfigError(f"notify.relay.{missing}", "is missing; write user and secret_file both, or neither")
+    if not notify.sender and (notify.organisation or relay is not None):
+        yield ConfigError("notify.from", "is empty, so no letters are sent; write the address that they come from")
+    if notify.organisation and notify.sender and not takes_letters(settings):
+        yield ConfigError(
+            "notify.organisation",
+            "cannot be told anything: [backend.submission] has no master login to send by; write [notify.relay]",
         )

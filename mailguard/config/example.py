@@ -11,7 +11,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from mailguard.config.connections import Backend, Identity, IdentityBackend, Listen, Server, SubmissionBackend, Tls
+from mailguard.config.connections import (
+    Backend,
+    Identity,
+    IdentityBackend,
+    Listen,
+    NotifyRelay,
+    Server,
+    SubmissionBackend,
+    Tls,
+)
 from mailguard.config.directory import IdentityLdap
 from mailguard.config.key import keys_of
 from mailguard.config.kinds import Raw, toml
@@ -67,6 +76,10 @@ def _sections(changes: Mapping[str, Raw]) -> Iterator[list[str]]:
     yield table(Portal, "portal")
     yield table(Audit, "audit")
     yield table(Notify, "notify")
+    yield _commented(
+        "Who takes the letters, where [backend.submission] has no master login or shall not.",
+        ["[notify.relay]", *_keys(NotifyRelay, _NOTHING)],
+    )
     yield table(Observe, "observe")
 
 

@@ -176,6 +176,11 @@ def within_this_machine(host: str) -> bool:
     return host.startswith(UNIX) or host == "localhost" or (_is_ip(host) and ip_address(host).is_loopback)
 
 
+def is_mailbox(address: str) -> bool:
+    """Is this a mail address of ASCII, in full, that needs no quotes (RFC 5321 §4.1.2)?"""
+    return len(address) <= 254 and _MAILBOX.fullmatch(address) is not None
+
+
 def _local_ip(raw: object, _folder: Path) -> str:
     value = _string(raw)
     if value and not _is_ip(value):
@@ -255,6 +260,7 @@ _DURATION = re.compile(r"0|(?P<number>\d{1,9}(?:\.\d{1,3})?)(?P<unit>[smhd])", r
 _PORT = re.compile(r"\d{1,5}", re.ASCII)
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOSTNAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
+_MAILBOX = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_{{|}}~-]{{1,64}}@{_HOSTNAME.pattern}", re.ASCII)
 
 FLAG = Kind(_flag, bool)
 PATH = Kind(_path, str)
@@ -268,6 +274,7 @@ STORE_URL = Kind(_url_of_store, str)
 PORT = integer(1, 65535)
 HOSTNAME = text(_HOSTNAME.pattern, "a host name")
 DOMAIN = text(rf"(?:{_HOSTNAME.pattern})?", "a domain or empty")
+MAILBOX = text(rf"(?:{_MAILBOX.pattern})?", "a mail address such as security@example.org, or empty")
 WEB_ADDRESS = text(r"(?:https://[!#-;=?-~]+)?", "an address that begins with https://", longest=90)
 """ASCII without spaces, quotes and angle brackets: it is put into replies of every protocol."""
 ONE_LINE = text(r"[ !#-\[\]-~]*", "one line of ASCII without quotes and backslashes", longest=80)

@@ -11,7 +11,16 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from mailguard.config.choices import ProtocolName
-from mailguard.config.connections import Backend, Identity, IdentityBackend, Listen, Server, SubmissionBackend, Tls
+from mailguard.config.connections import (
+    Backend,
+    Identity,
+    IdentityBackend,
+    Listen,
+    NotifyRelay,
+    Server,
+    SubmissionBackend,
+    Tls,
+)
 from mailguard.config.consistency import contradictions
 from mailguard.config.directory import IdentityLdap
 from mailguard.config.errors import ConfigError, ConfigErrors, NotBuilt, Wrong
@@ -78,7 +87,7 @@ class _Reader:
             throttle=self._table(Throttle, content, "throttle"),
             portal=self._table(Portal, content, "portal"),
             audit=self._table(Audit, content, "audit"),
-            notify=self._table(Notify, content, "notify"),
+            notify=self._notify(content),
             observe=self._table(Observe, content, "observe"),
         )
 
@@ -97,6 +106,13 @@ class _Reader:
         if "ldap" in raw:
             identity = dataclasses.replace(identity, ldap=self._table(IdentityLdap, raw, "identity.ldap"))
         return identity
+
+    def _notify(self, content: Mapping[str, Any]) -> Notify:
+        notify = self._table(Notify, content, "notify", tables=("relay",))
+        raw = _mapping(content.get("notify"))
+        if "relay" not in raw:
+            return notify
+        return dataclasses.replace(notify, relay=self._table(NotifyRelay, raw, "notify.relay"))
 
     def _backends(self, content: Mapping[str, Any]) -> Mapping[str, Backend]:
         raw = _mapping(content.get("backend"))

@@ -12,9 +12,9 @@ from types import MappingProxyType
 
 from mailguard.config import kinds
 from mailguard.config.choices import LogFormat
-from mailguard.config.connections import Backend, Identity, Listen, Networks, Server, Tls
+from mailguard.config.connections import Backend, Identity, Listen, Networks, NotifyRelay, Server, Tls
 from mailguard.config.key import Key, key, lines_of
-from mailguard.config.kinds import ADDRESS, NETWORKS, PATH
+from mailguard.config.kinds import ADDRESS, MAILBOX, NETWORKS, PATH
 from mailguard.config.rules import Names, Policy, Throttle
 
 
@@ -60,19 +60,17 @@ class Audit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notify:
-    """Letters to users."""
+    """Letters to users about what happens to their accounts."""
 
     sender: str = key(
-        kinds.text(".*", "an address"),
-        "security@example.org",
+        MAILBOX,
         "",
+        'sender; a mailbox of your store where [backend.submission] has login = "master"; empty: no letters',
         name="from",
-        built=False,
-        waits="no letters are sent",
+        example="security@example.org",
     )
-    organisation: str = key(
-        kinds.text(".*", "an address"), "", "address told where an account has no second one", built=False
-    )
+    organisation: str = key(MAILBOX, "", "address told where an account has no second one")
+    relay: NotifyRelay | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +118,10 @@ class Settings:
         yield "policy", self.policy
         yield from ((f"policy.group.{name}", policy) for name, policy in self.policy.group.items())
         yield from (("throttle", self.throttle), ("portal", self.portal), ("audit", self.audit))
-        yield from (("notify", self.notify), ("observe", self.observe))
+        yield "notify", self.notify
+        if self.notify.relay is not None:
+            yield "notify.relay", self.notify.relay
+        yield "observe", self.observe
 
     def unacted(self) -> tuple[str, ...]:
         """What this version accepts and does not act on yet, and what that means. For the start and `check`."""

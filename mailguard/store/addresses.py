@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, insert, select
 from mailguard.auth.accounts import SecondAddress
 from mailguard.auth.events import Event
 from mailguard.auth.notices import SECOND_ADDRESS_WAITS
+from mailguard.config.kinds import is_mailbox
 from mailguard.store.errors import ChangeRefused
 from mailguard.store.ids import new_id
 from mailguard.store.macs import fits, under_mac
@@ -39,8 +40,12 @@ class Addresses:
     async def add(self, name: AccountName, address: str, *, actor: str) -> SecondAddress:
         """A further address, written to from 72 hours on, the first one too. Those that are active are told at once.
 
-        ChangeRefused where it is there already, or where there are MOST.
+        ChangeRefused where it is no address, the mailbox itself or there already, or where there are MOST.
         """
+        if not is_mailbox(address):
+            raise ChangeRefused(f"{address!r} is no mail address of ASCII such as ann@home.example: write it in full")
+        if address.casefold() == name:
+            raise ChangeRefused(f"{address} is the mailbox itself, which a thief reads first: write one elsewhere")
 
         def work(connection: Connection) -> SecondAddress:
             account = self._by.demand(connection, name)

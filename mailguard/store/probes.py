@@ -54,13 +54,13 @@ class Probes:
         row = await self._database.read(lambda c: c.execute(_READ, {"asked": protocol.value}).first())
         return None if row is None else ProbeRow(tuple(json.loads(row.keywords)), row.at, row.error)
 
-    async def claim(self, protocol: MailProtocol, now: float, every: float) -> bool:
-        """May this worker probe now? One worker may, once in `every` seconds."""
+    async def claim(self, turn: str, now: float, every: float) -> bool:
+        """May this worker take its turn at this now: a probe, or what else one does for all? One, once in `every` s."""
         # Every worker asks every second, mostly in vain: no writing transaction for a no.
-        claimed = await self._database.read(lambda c: c.execute(_CLAIMED, {"asked": protocol.value}).scalar())
+        claimed = await self._database.read(lambda c: c.execute(_CLAIMED, {"asked": str(turn)}).scalar())
         if claimed is not None and claimed > now - every:
             return False
-        values = {**_row(protocol, (), None, ""), "claimed_at": now, "before": now - every}
+        values = {**_row(turn, (), None, ""), "claimed_at": now, "before": now - every}
         return await self._database.write(lambda c: c.execute(_CLAIM, values).rowcount == 1)
 
     async def answered(self, protocol: MailProtocol, keywords: Sequence[str], now: float) -> None:
@@ -74,5 +74,5 @@ class Probes:
         await self._database.write(lambda c: c.execute(_FAILED, values))
 
 
-def _row(protocol: MailProtocol, keywords: Sequence[str], at: float | None, error: str) -> dict[str, object]:
-    return {"protocol": protocol.value, "keywords": json.dumps(list(keywords)), "at": at, "error": error}
+def _row(turn: str, keywords: Sequence[str], at: float | None, error: str) -> dict[str, object]:
+    return {"protocol": str(turn), "keywords": json.dumps(list(keywords)), "at": at, "error": error}

@@ -18,6 +18,7 @@ from mailguard.store import (
     grants,
     key_checks,
     migrate,
+    notices,
     questions,
     revocations,
     throttle,
@@ -35,6 +36,7 @@ from mailguard.store.grants import Grants
 from mailguard.store.keys import Keys
 from mailguard.store.ledger import StoreLedger
 from mailguard.store.members import Members
+from mailguard.store.notices import Notices
 from mailguard.store.passwords import Passwords
 from mailguard.store.probes import Probes
 from mailguard.store.revocations import Revocations
@@ -65,6 +67,7 @@ class Store:
         self.app_passwords = AppPasswords(administration)
         self.codes = Codes(administration)
         self.claims = Claims(administration)
+        self.notices = Notices(administration)
         self.vault = Vault(administration)
         self.passwords = Passwords(administration)
         self.grants = Grants(administration)
@@ -100,7 +103,7 @@ class Store:
         now = self._now()
 
         def work(connection: Connection) -> None:
-            for room in (throttle, questions, grants, devices, revocations, claims):
+            for room in (throttle, questions, grants, devices, revocations, claims, notices):
                 room.purge(connection, now)
 
         await self._database.write(work)

@@ -27,6 +27,7 @@ class Site:
     stack: ExitStack
     certificate: Issued
     heard: dict[str, list[bytes]] = field(default_factory=dict)
+    relay: str = ""  # the table [notify.relay]
 
     def store(self, key: str, script: Script, *, implicit: bool = True) -> None:
         """Start a store and point the table `key` at it."""
@@ -38,7 +39,7 @@ class Site:
     def write(self, more: str = "") -> Path:
         """Its configuration file."""
         file = self.folder / "etc" / "config.toml"
-        file.write_text(render(self.changes) + more)
+        file.write_text(render(self.changes) + self.relay + more)
         return file
 
     async def found(self, more: str = "") -> list[Finding]:
@@ -74,9 +75,15 @@ def site(tmp_path: Path, authority: Authority, fresh: Issued) -> Iterator[Site]:
         "store.url": "sqlite:///../records/mailguard.db",
         "backend.imap.ca": str(authority.ca),
         "backend.submission.ca": str(authority.ca),
+        "notify.organisation": "desk@office.example",
     }
     with ExitStack() as stack:
         made = Site(tmp_path, dict(changes), stack, fresh)
         made.store("backend.imap", ImapStore())
         made.store("backend.submission", SubmissionStore())
+        relay = stack.enter_context(HostileStore(SubmissionStore(), certificate=fresh))
+        made.heard["notify.relay"] = relay.heard
+        made.relay = (
+            f'[notify.relay]\nhost = "127.0.0.1"\nport = {relay.port}\ntls = "implicit"\nca = "{authority.ca}"\n'
+        )
         yield made

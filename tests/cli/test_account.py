@@ -77,3 +77,22 @@ def test_removal_asks_first(own: Installation) -> None:
     empty = own.done("account", "list")
     assert empty.out == ""
     assert "mailguard account add" in empty.err
+
+
+def test_a_second_address_is_told_of_and_waits_three_days(own: Installation) -> None:
+    own.done("account", "add", "ann")
+    said = own.done("account", "set", "ann", "--second-address", "ann@home.example").out
+    assert said.startswith("ann@home.example is told from 20")
+    (shown,) = own.done("account", "show", "ann", "--json").json["second_addresses"]
+    assert shown.startswith("ann@home.example (from 20")
+    assert own.done("account", "set", "ann", "--no-second-address", "ANN@home.example").out.startswith("ANN@home")
+    assert own.done("account", "show", "ann", "--json").json["second_addresses"] == []
+    events = [row["event"] for row in own.done("audit", "list", "ann", "--json").json]
+    assert events == ["account-added", "address-added", "address-removed"]
+
+
+def test_what_is_no_second_address_is_refused_with_a_word_why(own: Installation) -> None:
+    own.done("account", "add", "ann")
+    for address, said in (("ann", "the mailbox itself"), ("home.example", "in full"), ("Ann@Example.org", "itself")):
+        refused = own("account", "set", "ann", "--second-address", address)
+        assert (refused.code, said in refused.err) == (1, True), refused.err

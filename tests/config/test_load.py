@@ -106,6 +106,15 @@ public_url = "https://help.example.org/mail"
 support = "Ann, +64 3 555 0100"
 [observe]
 log = "text"
+[notify]
+from = "security@example.net"
+organisation = "desk@office.example"
+[notify.relay]
+host = "relay.internal"
+port = 465
+tls = "implicit"
+user = "guard"
+secret_file = "relay-secret"
 """,
     )
     assert settings.tls.certificate == Path("/etc/ssl/c.pem")
@@ -117,6 +126,9 @@ log = "text"
     assert (submission.host, submission.login, submission.master_user) == ("unix:/run/submission", "master", "guard")
     assert submission.master_secret_file == tmp_path / "master"
     assert settings.policy.two_factor is TwoFactor.ENFORCE
+    assert settings.notify.organisation == "desk@office.example"
+    assert settings.notify.relay is not None
+    assert settings.notify.relay.secret_file == tmp_path / "relay-secret"
     assert settings.policy.grant_limit == 0
     assert settings.policy.app_password_expires == 365 * 86400
     assert settings.throttle.failure_delay == 1.5
@@ -339,7 +351,6 @@ def test_what_is_not_acted_on_is_listed(tmp_path: Path) -> None:
         "policy.first_enrolment",
         "portal.address",
         "audit.retention",
-        "notify.from",
         "observe.metrics",
     ]
     assert 'audit.retention = "365d": nothing is purged: rows are kept for ever' in unacted
@@ -369,3 +380,28 @@ def test_no_value_of_a_key_breaks_the_reader(value: object) -> None:
     for _, _, key in Settings().lines():
         with suppress(Wrong):
             key.kind.read(value, Path())
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ('[notify]\norganisation = "desk@office.example"', "notify.from: is empty"),
+        ('[notify]\n[notify.relay]\nhost = "::1"\nport = 25\ntls = "none"', "notify.from: is empty"),
+        ('[notify]\nfrom = "s@example.org"\norganisation = "d@office.example"', "notify.organisation: cannot be told"),
+        ('[notify]\nfrom = "s@example.org"\n[notify.relay]\nhost = "r.example"\nport = 25\ntls = "none"', "in clear"),
+        (
+            '[notify]\nfrom = "s@example.org"\n[notify.relay]\nhost = "r"\nport = 25\nuser = "u"',
+            "secret_file: is missing",
+        ),
+        (
+            '[notify]\nfrom = "s@example.org"\n[notify.relay]\nhost = "r"\nport = 25\nsecret_file = "f"',
+            "user: is missing",
+        ),
+        ('[notify]\nfrom = "security"', "must be a mail address"),
+        ('[notify]\nfrom = "a b@example.org"', "must be a mail address"),
+        ('[notify]\nfrom = "s@example.org"\n[notify.relay]\nport = 25', "notify.relay.host: is missing"),
+    ],
+)
+def test_letters_need_a_sender_a_way_and_no_clear_text(tmp_path: Path, tables: str, said: str) -> None:
+    (problem,) = problems(tmp_path, tables)
+    assert said in problem

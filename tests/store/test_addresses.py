@@ -32,6 +32,17 @@ async def test_one_address_is_added_once_and_there_are_few(store: Store, ann: Ac
         await store.addresses.add(ANN, WORK_MAIL, actor=OPERATOR)
 
 
+@pytest.mark.parametrize("address", ["", "ann", "ann@", "a nn@home.example", "änn@home.example", "a@b\r\nTo: c@d"])
+async def test_what_is_no_address_is_refused(store: Store, ann: Account, address: str) -> None:
+    with pytest.raises(ChangeRefused, match="no mail address"):
+        await store.addresses.add(ANN, address, actor=OPERATOR)
+
+
+async def test_the_mailbox_itself_is_no_second_address(store: Store, ann: Account) -> None:
+    with pytest.raises(ChangeRefused, match="a thief reads first"):
+        await store.addresses.add(ANN, "Ann@Example.org", actor=OPERATOR)
+
+
 async def test_removal_takes_one_and_is_recorded(store: Store, ann: Account) -> None:
     for address in (HOME_MAIL, WORK_MAIL):
         await store.addresses.add(ANN, address, actor=OPERATOR)

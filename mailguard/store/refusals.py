@@ -1,0 +1,154 @@
+"""Logins that are refused again and again, as the record shows them: which device, how often, since when.
+
+Read in pieces, newest first: the one reading connection of a process also serves its logins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, exists, func, select
+
+from mailguard.auth.attempt import Reason
+from mailguard.auth.events import Event
+from mailguard.auth.notices import Failing
+from mailguard.store.schema import accounts, app_passwords, audit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Connection, Row
+
+    from mailguard.store.engine import Database
+
+PIECE = 2000  # rows of the record at a time
+MOST = 20_000  # devices that are kept in mind
+CLIENT_SECONDS = 90 * 24 * 3600.0  # how long ago a program may have named itself
+TELLING = (
+    Reason.APP_PASSWORD_REVOKED,
+    Reason.APP_PASSWORD_EXPIRED,
+    Reason.APP_PASSWORD_SCOPE,
+    Reason.APP_PASSWORD_NEEDS_VAULT,
+    Reason.WRONG_PASSWORD,
+    Reason.WRONG_REPEATED,
+    Reason.CODE_MISSING,
+    Reason.CODE_REUSED,
+    Reason.SECOND_FACTOR_REQUIRED,
+    Reason.NO_PASSWORD_HERE,
+)
+"""What a device does that goes on with what once was right."""
+
+_c = audit.c
+_TOP = select(func.coalesce(func.max(_c.seq), 0))
+_PIECE = (_c.seq <= bindparam("top"), _c.seq > bindparam("bottom"))
+_OLDEST = select(func.min(_c.at)).where(*_PIECE)
+_FOUND = (
+    select(
+        _c.account,
+        _c.address,
+        _c.protocol,
+        _c.credential,
+        _c.reason,
+        func.sum(_c.repeats + 1).label("times"),
+        func.min(_c.at).label("since"),
+        func.max(_c.last_at).label("last_at"),
+    )
+    .where(
+        *_PIECE,
+        _c.event == Event.LOGIN_REFUSED.value,
+        _c.reason.in_([reason.value for reason in TELLING]),
+        _c.at >= bindparam("since"),
+        exists().where(accounts.c.name == _c.account),
+    )
+    .group_by(_c.account, _c.address, _c.protocol, _c.credential, _c.reason)
+)
+_OF_CREDENTIAL = select(app_passwords.c.label, app_passwords.c.last_client).where(
+    app_passwords.c.id == bindparam("credential")
+)
+_NAMED_ITSELF = (
+    select(_c.client)
+    .where(
+        _c.account == bindparam("owner"),
+        _c.address == bindparam("where"),
+        _c.client != "",
+        _c.at > bindparam("since"),
+    )
+    .order_by(_c.at.desc())
+    .limit(1)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where refused logins come from. `credential` is the id of an app password, or ""."""
+
+    account: str
+    address: str
+    protocol: str
+    credential: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """The refused logins of one device: how many, the first and the newest; `reason` is that of the newest."""
+
+    device: Device
+    times: int
+    since: float
+    last_at: float
+    reason: Reason
+
+    def with_(self, other: Refusals) -> Refusals:
+        """Both together."""
+        newer = max(self, other, key=lambda each: each.last_at)
+        return replace(newer, times=self.times + other.times, since=min(self.since, other.since))
+
+
+async def refused_since(database: Database, since: float) -> tuple[Refusals, ...]:
+    """Every device of an account that was refused since then."""
+    tally: dict[Device, Refusals] = {}
+    top: int = await database.read(lambda connection: connection.execute(_TOP).scalar_one())
+    while top > 0:
+        piece = {"top": top, "bottom": top - PIECE, "since": since}
+        for row in await database.read(lambda connection, at=piece: connection.execute(_FOUND, at).all()):  # type: ignore[misc]
+            _count(tally, row)
+        oldest = await database.read(lambda connection, at=piece: connection.execute(_OLDEST, at).scalar())  # type: ignore[misc]
+        if oldest is not None and oldest < since:
+            break
+        top -= PIECE
+    return tuple(tally.values())
+
+
+def _count(tally: dict[Device, Refusals], row: Row[tuple[str, str, str, str, str, int, float, float]]) -> None:
+    device = Device(row.account, row.address, row.protocol, row.credential)
+    found = Refusals(device, row.times, row.since, row.last_at, Reason(row.reason))
+    known = tally.get(device)
+    if known is not None:
+        tally[device] = known.with_(found)
+    elif len(tally) < MOST:
+        tally[device] = found
+
+
+async def named(database: Database, refusals: Iterable[Refusals]) -> tuple[Failing, ...]:
+    """The same, with what is known of the program and of the app password."""
+
+    def work(connection: Connection) -> tuple[Failing, ...]:
+        return tuple(_named(connection, each) for each in refusals)
+
+    return await database.read(work)
+
+
+def _named(connection: Connection, refusals: Refusals) -> Failing:
+    device = refusals.device
+    label, client = "", ""
+    if device.credential:
+        row = connection.execute(_OF_CREDENTIAL, {"credential": device.credential}).first()
+        label, client = (row.label, row.last_client) if row is not None else ("", "")
+    if not client:
+        since = refusals.last_at - CLIENT_SECONDS
+        known = {"owner": device.account, "where": device.address, "since": since}
+        client = connection.execute(_NAMED_ITSELF, known).scalar() or ""
+    return Failing(
+        refusals.reason, device.address, device.protocol, refusals.times, refusals.last_at, client=client, label=label
+    )

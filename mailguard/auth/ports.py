@@ -82,6 +82,7 @@ class AuditRow:
     reason: str = ""
     client: str = ""
     detail: str = ""
+    daily: bool = False  # one of a device's many: those after the day's first share a row
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""The record: one row an event, written in the transaction of what it tells about.
+"""The record: one row an event, written in the transaction of what it tells about, and never changed.
 
 A flood does not fill the disk: events of one kind for one account, network, credential and reason that come faster
-than their rate are counted in the newest row instead of getting one each (SECURITY.md, threat model). Names that no
-account has are anybody's to make up: they share two rates, of their network and of all, whatever they are. An account's
-own rows are never counted away in that.
+than their rate share one row (store.repeats; SECURITY.md, threat model). Names that no account has are anybody's to
+make up: they share two rates, of their network and of all, whatever they are. An account's own rows are never counted
+away in that.
 """
 
 from __future__ import annotations
@@ -11,23 +11,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import bindparam, exists, func, insert, or_, select
 
 from mailguard.auth.attempt import Factor, MailProtocol, Origin
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.auth.standing import Site
+from mailguard.store import repeats
 from mailguard.store.outbox import tell_of
 from mailguard.store.schema import accounts, audit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from sqlalchemy import Connection, RowMapping
+    from sqlalchemy import ColumnElement, Connection, RowMapping
 
     from mailguard.store.engine import Database
 
-RATE_SECONDS = 60.0
+RATE_SECONDS = repeats.MINUTE
 RATES = {
     Event.LOGIN_REFUSED: 60,
     Event.LOGIN_DEFERRED: 60,
@@ -39,16 +40,22 @@ RATES = {
 MADE_UP_OF_NETWORK, MADE_UP = 100, 400
 """The same, for one event and reason at all names together that are no account's."""
 LATEST = 500  # rows that are looked through for those
+PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A row as it stands in the record; `repeats` further events like it followed, the last one at `last_at`."""
+    """A row as it stands in the record; it stands for `repeats` further events like it, the last one at `last_at`.
+
+    `position` and `mac` place it in the chain; none while the sealer has not come to it.
+    """
 
     seq: int
     row: AuditRow
     repeats: int
     last_at: float
+    position: int | None = None
+    mac: bytes | None = None
 
 
 _SITES = {site.value: site for site in (*MailProtocol, *Site)}
@@ -56,49 +63,45 @@ _SITES = {site.value: site for site in (*MailProtocol, *Site)}
 _c = audit.c
 _ALIKE = ("event", "account", "network", "credential", "reason")
 _APPEND = insert(audit)
-_RECENT = select(func.count(), func.max(_c.seq)).where(
-    *(_c[name] == bindparam(name) for name in _ALIKE), _c.at > bindparam("since")
-)
-_latest = (
-    select(_c.seq, _c.at, _c.event, _c.reason, _c.network, _c.account).order_by(_c.seq.desc()).limit(LATEST).subquery()
-)
-_from_here = _latest.c.network == bindparam("network")
-_LIKE_MADE_UP = select(
-    func.count().filter(_from_here), func.max(_latest.c.seq).filter(_from_here), func.count(), func.max(_latest.c.seq)
-).where(
+_RECENT = select(func.count()).where(*(_c[name] == bindparam(name) for name in _ALIKE), _c.at > bindparam("since"))
+_latest = select(_c.at, _c.event, _c.reason, _c.network, _c.account).order_by(_c.seq.desc()).limit(LATEST).subquery()
+_LIKE_MADE_UP = select(func.count().filter(_latest.c.network == bindparam("network")), func.count()).where(
     _latest.c.event == bindparam("event"),
     _latest.c.reason == bindparam("reason"),
     _latest.c.at > bindparam("since"),
     ~exists().where(accounts.c.name == bindparam("account")),
     ~exists().where(accounts.c.name == _latest.c.account),
 )
-_REPEAT = update(audit).where(_c.seq == bindparam("row")).values(repeats=_c.repeats + 1, last_at=bindparam("again"))
-_NEWEST = select(_c.last_at).order_by(_c.seq.desc()).limit(1)
+# Rows of windows that are over come late: the newest one may tell of something older.
+_last = select(_c.last_at).order_by(_c.seq.desc()).limit(LATEST).subquery()
+_NEWEST = select(func.max(_last.c.last_at))
 
 
 def append(connection: Connection, row: AuditRow) -> None:
     """Add a row within the caller's transaction, and what its owner is to be told of it."""
     tell_of(connection, row)
-    values = _values(row)
-    rate = RATES.get(row.event)
-    if rate is not None:
-        alike = {**{name: values[name] for name in _ALIKE}, "since": row.at - RATE_SECONDS}
-        like_it = _enough(connection, alike, rate)
-        if like_it is not None:
-            connection.execute(_REPEAT, {"row": like_it, "again": row.at})
+    values = values_of(row)
+    if row.daily:
+        alike = [values[name] for name in _ALIKE]
+        if repeats.count(connection, alike, row.at, values, window=repeats.DAY, counts=repeats.FIRST) > repeats.FIRST:
+            return
+    elif (rate := RATES.get(row.event)) is not None:
+        shared = _enough(connection, values, row.at, rate)
+        if shared is not None:
+            repeats.count(connection, shared, row.at, values)
             return
     connection.execute(_APPEND, values)
 
 
-def _enough(connection: Connection, alike: Mapping[str, object], rate: int) -> int | None:
-    """The row that counts for one more like it, where there are as many already as get one each."""
-    count, newest = connection.execute(_RECENT, alike).one()
-    if count >= rate:
-        return int(newest)
-    here, newest_here, anywhere, newest_anywhere = connection.execute(_LIKE_MADE_UP, alike).one()
+def _enough(connection: Connection, values: Mapping[str, object], at: float, rate: int) -> Sequence[object] | None:
+    """What a row has in common with so many others that it shares one with them; None where it gets its own."""
+    alike = {**{name: values[name] for name in _ALIKE}, "since": at - RATE_SECONDS}
+    if connection.execute(_RECENT, alike).scalar_one() >= rate:
+        return [values[name] for name in _ALIKE]
+    here, anywhere = connection.execute(_LIKE_MADE_UP, alike).one()
     if here >= MADE_UP_OF_NETWORK:
-        return int(newest_here)
-    return int(newest_anywhere) if anywhere >= MADE_UP else None
+        return [values["event"], values["network"], values["reason"]]
+    return [values["event"], values["reason"]] if anywhere >= MADE_UP else None
 
 
 class AuditLog:
@@ -107,24 +110,45 @@ class AuditLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def pages(
+        self, account: str | None = None, since: float | None = None, until: float | None = None
+    ) -> AsyncIterator[Sequence[Recorded]]:
+        """All rows that match, oldest first, a page at a time. `until` is exclusive."""
+        which = _which(account, since, until)
+        query = select(audit).where(_c.seq > bindparam("after"), *which).order_by(_c.seq).limit(PAGE)
+        after = 0
+
+        def read(connection: Connection) -> Sequence[RowMapping]:
+            return connection.execute(query, {"after": after}).mappings().all()
+
+        while page := await self._database.read(read):
+            yield [recorded_of(row) for row in page]
+            after = page[-1][_c.seq]
+
     async def list(
         self, account: str | None = None, since: float | None = None, limit: int | None = None
     ) -> tuple[Recorded, ...]:
         """The newest `limit` rows that match, oldest first. Of a person also what they did at shared mailboxes."""
-        query = select(audit).order_by(_c.seq.desc()).limit(limit)
-        if account is not None:
-            query = query.where(or_(_c.account == account, _c.person == account))
-        if since is not None:
-            query = query.where(_c.last_at >= since)
+        query = select(audit).where(*_which(account, since)).order_by(_c.seq.desc()).limit(limit)
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return tuple(_recorded(row) for row in reversed(rows))
+        return tuple(recorded_of(row) for row in reversed(rows))
 
     async def newest(self) -> float:
         """When the newest row was written; 0 in an empty record. A clock far behind it is wrong."""
         return await self._database.read(lambda connection: connection.execute(_NEWEST).scalar()) or 0.0
 
 
-def _values(row: AuditRow) -> dict[str, str | int | float]:
+def _which(account: str | None, since: float | None, until: float | None = None) -> Iterator[ColumnElement[bool]]:
+    if account is not None:
+        yield or_(_c.account == account, _c.person == account)
+    if since is not None:
+        yield _c.last_at >= since
+    if until is not None:
+        yield _c.at < until
+
+
+def values_of(row: AuditRow) -> dict[str, str | int | float]:
+    """An event as the columns of its row."""
     return {
         "at": row.at,
         "event": row.event.value,
@@ -147,7 +171,8 @@ def _values(row: AuditRow) -> dict[str, str | int | float]:
     }
 
 
-def _recorded(row: RowMapping) -> Recorded:
+def recorded_of(row: RowMapping) -> Recorded:
+    """The event of a row."""
     event = AuditRow(
         event=Event(row[_c.event]),
         at=row[_c.at],
@@ -164,4 +189,4 @@ def _recorded(row: RowMapping) -> Recorded:
         client=row[_c.client],
         detail=row[_c.detail],
     )
-    return Recorded(row[_c.seq], event, row[_c.repeats], row[_c.last_at])
+    return Recorded(row[_c.seq], event, row[_c.repeats], row[_c.last_at], row[_c.position], row[_c.mac])

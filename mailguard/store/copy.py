@@ -7,11 +7,14 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from mailguard.auth.ports import StoreUnavailable
+from mailguard.store.chain import START, Head
 from mailguard.store.engine import sync_engine, unavailable
 from mailguard.store.errors import ChangeRefused
+from mailguard.store.schema import audit_state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,5 +54,18 @@ def _fill(path: Path, target: Path) -> None:
         raise StoreUnavailable(f"the copy could not be written: {error}") from error
     except DBAPIError as error:
         raise unavailable(path, error) from error
+    finally:
+        engine.dispose()
+
+
+def head(file: Path) -> Head:
+    """The newest sealed row of the record in a copy."""
+    engine = sync_engine(file)
+    try:
+        with engine.connect() as connection:
+            row = connection.execute(select(audit_state.c.position, audit_state.c.head)).first()
+            return START if row is None else Head(row.position, row.head)
+    except DBAPIError as error:
+        raise unavailable(file, error) from error
     finally:
         engine.dispose()

@@ -7,3 +7,7 @@ class SchemaError(Exception):
 
 class ChangeRefused(Exception):
     """An administrative change that cannot be done as asked: one line for whoever asked, saying what to do."""
+
+
+class RecordAltered(Exception):
+    """What vouches for the audit was changed behind our back: rows cannot be sealed. The text says what it is."""

@@ -1,4 +1,4 @@
-"""Rows brought under the newest generation: seeds sealed anew, MACs made anew. Hashes of secrets wait for their use.
+"""Rows brought under the newest generation: seals and MACs are made anew. Hashes of secrets wait for their use.
 
 Only rows that fit are taken over. One that was altered outside mailguard must not get a MAC that says otherwise: it
 stays as it is, and is reported.
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, select, true, update
 
 from mailguard.auth.ports import StoreUnavailable
-from mailguard.store import macs, rows
-from mailguard.store.schema import devices, grants
+from mailguard.store import macs, rows, vouching
+from mailguard.store.schema import audit_key, devices, grants
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping, Table
@@ -54,7 +54,7 @@ def reseal(connection: Connection, seal: Seal) -> Resealed:
             values = _renewed(seal, table, row)
             if values is None:
                 keys = frozenset(row[column] for column in table.c if column.name.endswith("_key"))
-                unfit.append(Unfit(table.name, row[primary], keys))
+                unfit.append(Unfit(table.name, str(row[primary]), keys))
             elif not _is_newest(seal, row):
                 fresh.append({"row": row[primary], **values})
         if fresh:
@@ -68,6 +68,9 @@ def _renewed(seal: Seal, table: Table, row: RowMapping) -> Values | None:
         if table is devices:
             device = rows.device_of(seal, row)
             return rows.device_values(seal, device.value) if device.intact else None
+        if table is audit_key:
+            key = vouching.key_in(seal, row)
+            return vouching.key_values(seal, key, row[audit_key.c.created_at]) if key is not None else None
         return macs.changed(seal, table, row) if macs.fits(seal, table, row) else None
     except StoreUnavailable:
         return None

@@ -323,6 +323,8 @@ audit_key = Table(
     Column("seal_key", String, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("mac_key", String, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
 )
 
 audit_state = Table(

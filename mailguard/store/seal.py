@@ -41,7 +41,7 @@ class Seal:
         """Seal under the newest generation, for this place alone."""
         generation = self.keyring.newest
         nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = AESGCM(generation.key(Purpose.SEAL)).encrypt(nonce, secret.reveal(), _message(place))
+        sealed = AESGCM(generation.key(Purpose.SEAL)).encrypt(nonce, secret.reveal(), message(place))
         return Sealed(generation.id, nonce + sealed)
 
     def open(self, place: Sequence[Field], sealed: Sealed) -> Secret | None:
@@ -49,18 +49,18 @@ class Seal:
         key = self._generation(sealed.key_id).key(Purpose.SEAL)
         nonce, content = sealed.content[:NONCE_BYTES], sealed.content[NONCE_BYTES:]
         try:
-            return Secret(AESGCM(key).decrypt(nonce, content, _message(place)))
+            return Secret(AESGCM(key).decrypt(nonce, content, message(place)))
         except (InvalidTag, ValueError):  # ValueError: cut shorter than a nonce
             return None
 
     def mac(self, fields: Sequence[Field]) -> KeyedHash:
         """The MAC of a row's columns, its table's name first, under the newest generation."""
-        return KeyedHash(self.keyring.newest.id, self.keyring.digest(Purpose.ROW, _message(fields)))
+        return KeyedHash(self.keyring.newest.id, self.keyring.digest(Purpose.ROW, message(fields)))
 
     def fits(self, fields: Sequence[Field], mac: KeyedHash) -> bool:
         """Is this the row that the MAC was made over?"""
         key = self._generation(mac.key_id).key(Purpose.ROW)
-        return hmac.compare_digest(hmac.digest(key, _message(fields), "sha256"), mac.digest)
+        return hmac.compare_digest(hmac.digest(key, message(fields), "sha256"), mac.digest)
 
     def _generation(self, key_id: str) -> Generation:
         try:
@@ -69,6 +69,6 @@ class Seal:
             raise StoreUnavailable(str(missing)) from None
 
 
-def _message(fields: Sequence[Field]) -> bytes:
+def message(fields: Sequence[Field]) -> bytes:
     """One byte string for one sequence of values, and never the same for another sequence."""
     return json.dumps([field.hex() if isinstance(field, bytes) else field for field in fields]).encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,7 @@ from mailguard.store.codes import Codes
 from mailguard.store.devices import Devices
 from mailguard.store.engine import Database, database_path
 from mailguard.store.grants import Grants
+from mailguard.store.ids import new_id
 from mailguard.store.keys import Keys
 from mailguard.store.ledger import StoreLedger
 from mailguard.store.members import Members
@@ -41,14 +43,17 @@ from mailguard.store.passwords import Passwords
 from mailguard.store.probes import Probes
 from mailguard.store.revocations import Revocations
 from mailguard.store.seal import Seal
+from mailguard.store.sealer import Sealer
 from mailguard.store.sessions import Sessions
 from mailguard.store.signins import StoreSignIns
 from mailguard.store.vault import Vault
+from mailguard.store.verify import Verified, verify
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailguard.keyring import Keyring
+    from mailguard.store.chain import Head
 
 
 class Store:
@@ -57,7 +62,7 @@ class Store:
     def __init__(self, path: Path, keyring: Keyring, now: Callable[[], float]) -> None:
         self._path = path
         self._now = now
-        seal = Seal(keyring)
+        self._seal = seal = Seal(keyring)
         self._database = Database(path)
         administration = Administration(self._database, seal, now)
         self.accounts = Accounts(administration)
@@ -77,6 +82,7 @@ class Store:
         self.ledger = StoreLedger(self._database, seal)
         self.revocations = Revocations(self._database)
         self.audit = AuditLog(self._database)
+        self.sealer = Sealer(self._database, seal, now, f"{os.getpid()}-{new_id()}")
         self.probes = Probes(self._database)
 
     @classmethod
@@ -108,11 +114,20 @@ class Store:
 
         await self._database.write(work)
 
-    async def backup(self, file: Path, *, actor: str) -> None:
-        """Copy the records while they are in use; ChangeRefused where `file` exists. The keys are not in the copy."""
+    async def verify(self, head: Head | None = None, progress: Callable[[int], None] = lambda _: None) -> Verified:
+        """Check the record against its chain, and with a head that was written down elsewhere; what was found."""
+        return await verify(self._database, self._seal, head, progress)
+
+    async def backup(self, file: Path, *, actor: str) -> Head:
+        """Copy the records while they are in use; the head of the chain in the copy. ChangeRefused where `file` exists.
+
+        The keys are not in the copy.
+        """
         await asyncio.to_thread(copy.copy, self._path, file)
-        row = AuditRow(Event.STORE_BACKED_UP, self._now(), actor=actor, detail=str(file))
+        head = await asyncio.to_thread(copy.head, file)
+        row = AuditRow(Event.STORE_BACKED_UP, self._now(), actor=actor, detail=f"{file}, head {head}")
         await self._database.write(lambda connection: audit.append(connection, row))
+        return head
 
 
 async def upgrade(url: str, *, actor: str, now: Callable[[], float] = time.time) -> tuple[str, str]:

@@ -24,6 +24,7 @@ SILENT = {
     Event.TOTP_ENROLLED,  # counts for nothing before it is confirmed
     Event.TOTP_RESYNCED,
     Event.TOTP_RENAMED,
+    Event.AUDIT_PURGED,
     Event.CLAIM_USED,  # its app password is told of
     Event.CLIENT_BOUND,
     Event.CLIENT_UNNAMED,

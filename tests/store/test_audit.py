@@ -1,10 +1,19 @@
+from dataclasses import replace
+from pathlib import Path
+
 from mailguard.auth.accounts import Account
 from mailguard.auth.attempt import Factor, MailProtocol, Origin
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
+from mailguard.keyring import Keyring
 from mailguard.store import Store
-from mailguard.store.audit import MADE_UP, MADE_UP_OF_NETWORK, RATES
-from tests.store.words import ANN, BOB, ELSEWHERE, NOON, granted, refused
+from mailguard.store.audit import MADE_UP, MADE_UP_OF_NETWORK, RATES, Recorded
+from tests.store.words import ANN, BOB, ELSEWHERE, NOON, StoppedClock, granted, refused
+
+
+async def refusals(store: Store) -> list[Recorded]:
+    return [r for r in await store.audit.list() if r.row.event is Event.LOGIN_REFUSED]
+
 
 FULL = AuditRow(
     event=Event.LOGIN_GRANTED,
@@ -43,22 +52,61 @@ async def test_the_newest_rows_are_chosen_and_given_oldest_first(store: Store) -
     assert await store.audit.newest() == NOON + 4
 
 
-async def test_a_flood_of_like_refusals_is_counted_in_one_row(store: Store) -> None:
+async def test_a_flood_of_like_refusals_shares_a_row(store: Store, clock: StoppedClock) -> None:
     rate = RATES[Event.LOGIN_REFUSED]
     for number in range(rate + 25):
         await store.ledger.refuse(refused(at=NOON + number / 10), None)
-    rows = [r for r in await store.audit.list() if r.row.event is Event.LOGIN_REFUSED]
-    assert len(rows) == rate
-    assert [r.repeats for r in rows] == [0] * (rate - 1) + [25]
-    assert rows[-1].last_at == NOON + (rate + 24) / 10
+    assert len(await refusals(store)) == rate
+    clock.at += 59
+    await store.sealer.seal()
+    assert len(await refusals(store)) == rate, "the minute is not over"
+    clock.at += 1
+    await store.sealer.seal()
+    rows = await refusals(store)
+    assert [r.repeats for r in rows] == [0] * rate + [24]
+    assert (rows[-1].row.at, rows[-1].last_at) == (NOON + rate / 10, NOON + (rate + 24) / 10)
     assert await store.audit.newest() == rows[-1].last_at
+    assert not await store.sealer.due()
 
 
-async def test_a_flood_of_made_up_names_is_counted_too(store: Store) -> None:
+async def test_a_row_of_many_tells_all_about_the_first(store: Store, clock: StoppedClock) -> None:
+    full = replace(FULL, event=Event.LOGIN_REFUSED)
+    for number in range(RATES[Event.LOGIN_REFUSED] + 3):
+        await store.ledger.record(replace(full, at=NOON + number / 10, detail=str(number)))
+    clock.at += 60
+    await store.sealer.seal()
+    (last,) = (r for r in await store.audit.list() if r.repeats)
+    assert last.row == replace(full, at=NOON + 6.0, detail="60")
+
+
+async def test_what_waited_for_its_row_is_not_lost_with_the_process(
+    store: Store, database: Path, keys: Keyring, clock: StoppedClock
+) -> None:
+    for _ in range(RATES[Event.LOGIN_REFUSED] + 2):
+        await store.ledger.refuse(refused(), None)
+    await store.close()
+    clock.at += 3600
+    again = await Store.open(f"sqlite:///{database}", keys, now=clock)
+    assert await again.sealer.due()
+    await again.sealer.seal()
+    assert [r.repeats for r in await refusals(again)][-1] == 1
+    await again.close()
+
+
+async def test_a_flood_before_the_clock_was_set_back_is_still_told_of(store: Store, clock: StoppedClock) -> None:
+    for _ in range(RATES[Event.LOGIN_REFUSED] + 2):
+        await store.ledger.refuse(refused(at=NOON + 1e6), None)
+    assert await store.sealer.due()
+    await store.sealer.seal()
+    assert [r.repeats for r in await refusals(store)][-1] == 1
+
+
+async def test_a_flood_of_made_up_names_shares_rows_too(store: Store, clock: StoppedClock) -> None:
     for number in range(MADE_UP_OF_NETWORK + 40):
         await store.ledger.refuse(refused(f"u{number}@example.org", NOON + number / 10), None)
-    rows = [r for r in await store.audit.list() if r.row.event is Event.LOGIN_REFUSED]
-    assert [r.repeats for r in rows] == [0] * (MADE_UP_OF_NETWORK - 1) + [40]
+    clock.at += 60
+    await store.sealer.seal()
+    assert [r.repeats for r in await refusals(store)] == [0] * MADE_UP_OF_NETWORK + [39]
     await store.ledger.refuse(refused("u1@example.org", NOON + 80), None)
     assert (await store.audit.list(limit=1))[0].row.at == NOON + 80
 
@@ -84,6 +132,29 @@ async def test_what_differs_gets_its_own_row_in_a_flood(store: Store) -> None:
     for row in different:
         await store.ledger.refuse(row, None)
     assert [r.row for r in await store.audit.list()][-4:] == different
+
+
+def of_device(at: float, event: Event = Event.LOGIN_GRANTED) -> AuditRow:
+    return replace(granted(at=at, factor=Factor.APP_PASSWORD, credential="printer"), event=event, daily=True)
+
+
+async def test_by_the_day_a_device_has_two_rows_whatever_it_does(store: Store, clock: StoppedClock) -> None:
+    for hour in range(12):
+        for event in (Event.LOGIN_GRANTED, Event.SESSION_ENDED):
+            await store.ledger.record(of_device(NOON + 3600 * hour, event))
+    assert [r.row.at for r in await store.audit.list() if r.row.credential] == [NOON, NOON]
+    await store.ledger.record(of_device(NOON + 12 * 3600))  # midnight, in UTC
+    clock.at += 12 * 3600
+    await store.sealer.seal()
+    rows = [r for r in await store.audit.list() if r.row.event is Event.LOGIN_GRANTED]
+    assert [(r.row.at - NOON, r.repeats, r.last_at - NOON) for r in rows] == [
+        (0, 0, 0),
+        (12 * 3600, 0, 12 * 3600),
+        (3600, 10, 11 * 3600),
+    ]
+    clock.at += 24 * 3600
+    await store.sealer.seal()
+    assert len([r for r in await store.audit.list() if r.row.event is Event.LOGIN_GRANTED]) == 3
 
 
 async def test_what_succeeds_always_gets_its_own_row(store: Store) -> None:

@@ -186,9 +186,11 @@ async def test_a_copy_is_whole_private_and_recorded(
     await phone(store)
     target = tmp_path / "copies" / "today.db"
     target.parent.mkdir()
-    await store.backup(target, actor=OPERATOR)
+    await store.sealer.seal()
+    head = await store.backup(target, actor=OPERATOR)
+    assert head == (await store.sealer.tip()).head
     last = (await store.audit.list())[-1].row
-    assert (last.event, last.actor, last.detail) == (Event.STORE_BACKED_UP, OPERATOR, str(target))
+    assert (last.event, last.actor, last.detail) == (Event.STORE_BACKED_UP, OPERATOR, f"{target}, head {head}")
     assert names(target.parent) == {"today.db"}
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     copied = await Store.open(f"sqlite:///{target}", keys, now=clock)

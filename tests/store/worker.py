@@ -14,11 +14,12 @@ from mailguard.auth.ports import Lost, Question, Questions, Reserved, Stake
 from mailguard.keyring import Keyring, Purpose
 from mailguard.store import Store
 from mailguard.store.sessions import SessionRow
-from tests.store.words import ANN, HOME, NOON, OPERATOR, app_password, by_code, digest, refused, stakes
+from tests.store.words import ANN, HOME, NOON, OPERATOR, app_password, by_code, digest, granted, refused, stakes
 
 STEPS = 100
 ROUNDS = 20
 CROWD, CROWD_CAP = 40, 5
+SEALED_ROWS = 40
 
 
 def say(*words: object) -> None:
@@ -126,7 +127,18 @@ async def crowder(url: str, keys: Keyring, name: str) -> None:
     await store.close()
 
 
+async def sealer(url: str, keys: Keyring, name: str) -> None:
+    """Writes rows and seals whatever it finds, without regard to others that seal."""
+    store = await Store.open(url, keys, now=lambda: NOON)
+    for number in range(SEALED_ROWS):
+        await store.ledger.record(granted(detail=f"{name} {number}"))
+        for row in await store.sealer.seal():
+            say(row.position)
+    await store.close()
+
+
 ROLES = {
+    "sealer": sealer,
     "asker": asker,
     "joiner": joiner,
     "crowder": crowder,

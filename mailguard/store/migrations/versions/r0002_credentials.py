@@ -250,6 +250,7 @@ def _audit() -> None:
         sa.Column("seal_key", sa.String, nullable=False),
         sa.Column("sealed", sa.LargeBinary, nullable=False),
         sa.Column("created_at", sa.Float, nullable=False),
+        *_mac(),
     )
     op.create_table(
         "audit_state",

@@ -58,8 +58,6 @@ def issue(
         policy = records.settings.policy.of(account.group)
         lifetime = life if expires else policy.app_password_expires
         holder = (await _account(records, person)).id if person else ""
-        own = wanted(records.settings, scope)
-        store_password = None if own is None else await verified(records, account, own, file)
         secret, row_id = generate_app_password(), new_id()
         made = AppPassword(
             id=row_id,
@@ -76,6 +74,9 @@ def issue(
             client_lock=client_lock,
             public=vault.public_half(secret, row_id),
         )
+        await records.store.app_passwords.demand_fit(name, made)  # before anybody is asked for a password
+        own = wanted(records.settings, scope)
+        store_password = None if own is None else await verified(records, account, own, file)
         digest = digest_app_password(records.keyring, secret.reveal())
         await records.store.app_passwords.issue(
             name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, exists, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 
 from mailguard.auth.accounts import AccountKind, AccountName
 from mailguard.auth.attempt import MailProtocol
@@ -14,6 +14,7 @@ from mailguard.store.errors import ChangeRefused
 from mailguard.store.revocations import Kind
 from mailguard.store.schema import accounts, app_passwords, members, sessions
 from mailguard.store.schema import revocations as revocation_table
+from mailguard.store.schema import vault as vault_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mailguard.store.seal import Seal
 
 USE_NOTED = 0.25  # of the idle limit: how stale the last use may get while a session is open
+SEALED_KEPT_SECONDS = 24 * 3600.0
 TOLD_SECONDS = 24 * 3600.0  # no session outlives a day without a worker that follows the revocations
 
 _c = app_passwords.c
@@ -60,6 +62,9 @@ _HELD_OPEN = select(_c.id).where(
     _lapses > bindparam("now"),
     _lapses - _c.idle * (1 - USE_NOTED) <= bindparam("now"),
     _c.id.in_(select(sessions.c.credential)),
+)
+_FORGET = delete(vault_table).where(
+    vault_table.c.app_password_id.in_(select(_c.id).where(_lapses <= bindparam("long_ago")))
 )
 _IN_USE = update(app_passwords).where(_c.id.in_(_HELD_OPEN)).values(last_used_at=bindparam("now"))
 
@@ -112,6 +117,14 @@ class AppPasswords:
                 vault.reseal(connection, self._by.seal, account.id, store_password, self._by.now(), actor=actor)
 
         await self._by.database.write(work)
+
+    async def demand_fit(self, name: AccountName, app_password: AppPassword) -> None:
+        """ChangeRefused where `issue` would refuse it for the kind of its account."""
+
+        def work(connection: Connection) -> None:
+            self._demand_fit(connection, self._by.demand(connection, name), app_password)
+
+        await self._by.database.read(work)
 
     def _demand_fit(self, connection: Connection, account: Account, made: AppPassword) -> str:
         """Refuse what a kind of account must not have; the name of the person whose it is, of a shared mailbox."""
@@ -221,6 +234,11 @@ def revoke_all_of(by: Administration, connection: Connection, account: Account, 
     for row in found:
         _revoke(by, connection, row, account.name, actor)
     return len(found)
+
+
+def purge(connection: Connection, now: float) -> None:
+    """Forget what is sealed to app passwords that lapsed for want of use, a day later: a clock may have been wrong."""
+    connection.execute(_FORGET, {"long_ago": now - SEALED_KEPT_SECONDS})
 
 
 def _rows_of(connection: Connection, account: Account) -> Sequence[RowMapping]:

@@ -168,7 +168,14 @@ class Sessions:
             if session.grant:
                 grants.end_one(connection, session.grant, now)
             revocations.revoke(connection, Kind.SESSION, session_id, now)
-            row = AuditRow(Event.SESSION_END_ASKED, now, account=session.account, actor=actor, session=session_id)
+            row = AuditRow(
+                Event.SESSION_END_ASKED,
+                now,
+                account=session.account,
+                actor=actor,
+                person=session.person,
+                session=session_id,
+            )
             audit.append(connection, row)
 
         await self._by.database.write(work)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.store import (
+    app_passwords,
     audit,
     claims,
     copy,
@@ -109,7 +110,7 @@ class Store:
         now = self._now()
 
         def work(connection: Connection) -> None:
-            for room in (throttle, questions, grants, devices, revocations, claims, notices):
+            for room in (throttle, questions, grants, devices, app_passwords, revocations, claims, notices):
                 room.purge(connection, now)
 
         await self._database.write(work)

@@ -196,12 +196,13 @@ async def test_what_could_not_be_written_waits(registry: Registry, tmp_path: Pat
     with pytest.raises(StoreUnavailable):
         await registry.flush(shut.sessions)
     session(registry, "s2", BY_APP_PASSWORD)
+    registry.name("s2", Client("Thunderbird"))
     registry.closed(first, "client-closed", None)
     with pytest.raises(StoreUnavailable):
         await registry.flush(shut.sessions)
     store = await Store.open(url, ring)
     await registry.flush(store.sessions)
-    assert [row.id for row in await store.sessions.list()] == ["s2"]
+    assert [(row.id, row.client) for row in await store.sessions.list()] == [("s2", "Thunderbird")]
     assert [entry.row.session for entry in await store.audit.list() if entry.row.session] == ["s1"]
     await store.close()
 

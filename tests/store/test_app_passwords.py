@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
@@ -9,7 +10,9 @@ from mailguard.auth.accounts import Account, AppPassword
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.events import Event
 from mailguard.auth.ports import Facts, Lost
+from mailguard.auth.vault import public_half
 from mailguard.keyring import Keyring, Purpose
+from mailguard.secret import Secret
 from mailguard.store import ChangeRefused, Store
 from mailguard.store.revocations import Kind
 from tests.store.test_sessions import session
@@ -167,6 +170,23 @@ async def test_an_open_session_is_use(store: Store, keys: Keyring, ann: Account,
     assert (await offer(store, keys, "left")).app_password == left
     clock.at += 400
     assert await store.app_passwords.keep_open() == 0, "what has lapsed stays so, whatever a dead worker left behind"
+
+
+async def test_what_is_sealed_to_one_that_nobody_uses_is_forgotten_a_day_after_it_lapsed(
+    store: Store, keys: Keyring, ann: Account, clock: StoppedClock
+) -> None:
+    idle = AppPassword("x" * 12, ann.id, "tablet", frozenset(MailProtocol), created_at=NOON, idle=100.0)
+    idle = replace(idle, public=public_half(Secret(b"k7mq"), idle.id))
+    lasting = replace(idle, id="y" * 12, idle=None)
+    for row in (idle, lasting):
+        hashed = digest(keys, Purpose.APP_PASSWORD, row.id)
+        await store.app_passwords.issue(ANN, row, hashed, actor=OPERATOR, store_password=Secret(b"secret"))
+    clock.at += 100 + 86_400 - 1
+    await store.purge()
+    assert set(await store.vault.entries(ANN)) == {idle.id, lasting.id}, "the clock may have been wrong"
+    clock.at += 1
+    await store.purge()
+    assert set(await store.vault.entries(ANN)) == {lasting.id}
 
 
 async def test_the_limit_leaves_out_what_has_lapsed(

@@ -15,7 +15,8 @@ from mailguard.auth.events import Event
 from mailguard.auth.ports import Lost
 from mailguard.keyring import Keyring, Purpose
 from mailguard.store import Store
-from tests.store.words import ANN, NOON, OPERATOR, SEED, by_code, digest, sql
+from tests.store.test_sessions import session
+from tests.store.words import ANN, NOON, OPERATOR, SEED, app_password, by_code, digest, sql
 from tests.store.worker import ROUNDS, STEPS
 
 Worker = subprocess.Popen[str]
@@ -49,6 +50,20 @@ def together(found: Sequence[Worker]) -> list[list[str]]:
     said = [worker.communicate()[0].splitlines() for worker in found]
     assert [worker.returncode for worker in found] == [0] * len(found)
     return said
+
+
+async def test_one_of_several_names_binds_a_client_lock(
+    store: Store, database: Path, keys: Keyring, ann: Account
+) -> None:
+    for number in range(ROUNDS):
+        locked = await app_password(store, keys, ann, f"lock {number}", client_lock=True)
+        await store.sessions.opened([session(number, credential=locked.id, id=f"mg-{who}-{number}") for who in "abc"])
+    with workers("binder", database, "abc") as found:
+        said = together(found)
+    bound = [line for lines in said for line in lines if line.startswith("bound")]
+    assert sorted(bound) == sorted(f"bound {number}" for number in range(ROUNDS))
+    names = {row.client_bound for row in await store.app_passwords.list(ANN)}
+    assert names <= set("abc")
 
 
 def test_many_processes_open_an_empty_place_and_one_makes_the_store(database: Path, keys: Keyring) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mailguard import keyring
-from mailguard.auth.attempt import Admission, Factor, MailProtocol, Origin
+from mailguard.auth.attempt import Admission, Client, Factor, MailProtocol, Origin
 from mailguard.auth.ports import Lost, Question, Questions, Reserved, Stake
 from mailguard.keyring import Keyring, Purpose
 from mailguard.store import Store
@@ -137,8 +137,18 @@ async def sealer(url: str, keys: Keyring, name: str) -> None:
     await store.close()
 
 
+async def binder(url: str, keys: Keyring, name: str) -> None:
+    """Gives its own client's name in a session of each app password with a client lock."""
+    store = await Store.open(url, keys, now=lambda: NOON)
+    for number in range(ROUNDS):
+        held = await store.sessions.named(f"mg-{name}-{number}", Client(name))
+        say("bound" if held else "refused", number)
+    await store.close()
+
+
 ROLES = {
     "sealer": sealer,
+    "binder": binder,
     "asker": asker,
     "joiner": joiner,
     "crowder": crowder,

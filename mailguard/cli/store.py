@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mailguard import config, store
+from mailguard import config, keyring, store
 from mailguard.cli.output import note, say
 from mailguard.cli.records import Records, actor, settings_path, with_records
 
@@ -19,8 +19,11 @@ app = typer.Typer(no_args_is_help=True, help="The database of the records.")
 def upgrade(ctx: typer.Context) -> None:
     """Bring the database to this version of mailguard. Back it up first, and stop the guard meanwhile."""
     settings = config.load(settings_path(ctx))
-    before, after = asyncio.run(store.upgrade(settings.store.url, actor=actor()))
-    say(f"the store is at schema {after}" + (", as before" if before == after else f", was at {before or 'none'}"))
+    ring = keyring.load(settings.keys.file)
+    done = asyncio.run(store.upgrade(settings.store.url, ring, actor=actor()))
+    for unfit in done.unfit:
+        note(f"{unfit} was changed outside mailguard and opens nothing: see `mailguard audit list`")
+    say(f"the store is at schema {done.after}, {'as before' if done.before == done.after else f'was at {done.before}'}")
 
 
 @app.command("backup")

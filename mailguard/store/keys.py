@@ -72,10 +72,7 @@ class Keys:
             detail = f"{done.renewed} rows sealed anew, {len(done.unfit)} do not fit"
             audit.append(connection, AuditRow(Event.KEYS_ROTATED, now, actor=actor, credential=new.id, detail=detail))
             for unfit in done.unfit:
-                said = f"{unfit} was changed outside mailguard"
-                audit.append(
-                    connection, AuditRow(Event.ROW_ALTERED, now, actor=actor, credential=unfit.id, detail=said)
-                )
+                audit.append(connection, unfit.alarm(now, actor))
             revocations.revoke(connection, Kind.KEYS, new.id, now)
             return done
 

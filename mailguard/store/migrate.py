@@ -6,6 +6,7 @@ import fcntl
 import os
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import String, column, inspect, select, table
@@ -13,10 +14,11 @@ from sqlalchemy.exc import DBAPIError
 
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow, StoreUnavailable
-from mailguard.store import audit
+from mailguard.store import audit, from_0001
 from mailguard.store.engine import sync_engine, transaction, unavailable
 from mailguard.store.errors import SchemaError
 from mailguard.store.schema import HEAD
+from mailguard.store.seal import Seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
     from alembic.config import Config
     from sqlalchemy import Connection, Select
+
+    from mailguard.keyring import Keyring
+    from mailguard.store.reseal import Unfit
 
 LOCK_SECONDS = 10.0
 LOCK_PAUSE = 0.02
@@ -43,8 +48,17 @@ def ensure(path: Path, now: float) -> None:
             raise SchemaError(_of_another_version(path, version))
 
 
-def upgrade(path: Path, *, actor: str, now: float) -> tuple[str, str]:
-    """Bring an older database to this version; its schema before and after. Makes no new database."""
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """The schema before and after; equal: nothing was to be done. `unfit`: rows that had been altered before."""
+
+    before: str
+    after: str
+    unfit: tuple[Unfit, ...] = ()
+
+
+def upgrade(path: Path, keyring: Keyring, *, actor: str, now: float) -> Upgraded:
+    """Bring an older database to this version. Makes no new database. KeysError: the key file is not its own."""
     if not path.exists():
         raise SchemaError(f"{path}: there are no records to upgrade; the first command makes them in the newest form")
     with _alone(path), _opened(path) as connection:
@@ -53,8 +67,10 @@ def upgrade(path: Path, *, actor: str, now: float) -> tuple[str, str]:
             if not _known(version):
                 raise SchemaError(_of_another_version(path, version))
             detail = f"schema {version} -> {HEAD}"
-            _migrate(connection, AuditRow(Event.STORE_UPGRADED, now, actor=actor, detail=detail))
-        return version or HEAD, HEAD
+            seal = Seal(keyring) if version == from_0001.REVISION else None
+            unfit = _migrate(connection, AuditRow(Event.STORE_UPGRADED, now, actor=actor, detail=detail), seal)
+            return Upgraded(version, HEAD, unfit)
+        return Upgraded(version or HEAD, HEAD)
 
 
 def alembic_config() -> Config:
@@ -67,20 +83,28 @@ def alembic_config() -> Config:
     return config
 
 
-def _migrate(connection: Connection, row: AuditRow) -> None:
+def _migrate(connection: Connection, row: AuditRow, seal: Seal | None = None) -> tuple[Unfit, ...]:
+    """`seal` where the rows need MACs of another form as well."""
     from alembic import command
 
-    def work(connection: Connection) -> None:
+    def work(connection: Connection) -> tuple[Unfit, ...]:
+        former = None if seal is None else from_0001.examine(connection, seal)
         config = alembic_config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         audit.append(connection, row)
+        if seal is None or former is None:
+            return ()
+        from_0001.bring(connection, seal, former)
+        for unfit in former.unfit:
+            audit.append(connection, unfit.alarm(row.at, row.actor))
+        return former.unfit
 
     connection.exec_driver_sql("PRAGMA journal_mode = WAL")
     # A table is altered by copying and dropping it, which must not cascade to the rows that point at it.
     connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
     connection.commit()
-    transaction(connection, work)
+    return transaction(connection, work)
 
 
 def _version(path: Path, connection: Connection) -> str | None:

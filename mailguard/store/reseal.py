@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, select, true, update
 
-from mailguard.auth.ports import StoreUnavailable
+from mailguard.auth.events import Event
+from mailguard.auth.ports import AuditRow, StoreUnavailable
 from mailguard.store import macs, rows, vouching
 from mailguard.store.schema import audit_key, devices, grants
 
@@ -32,6 +33,11 @@ class Unfit:
 
     def __str__(self) -> str:
         return f"row {self.id} of {self.table}"
+
+    def alarm(self, at: float, actor: str) -> AuditRow:
+        """What the record says of it."""
+        detail = f"{self} was changed outside mailguard"
+        return AuditRow(Event.ROW_ALTERED, at, actor=actor, credential=self.id, detail=detail)
 
 
 @dataclass(frozen=True, slots=True)

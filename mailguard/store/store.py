@@ -131,6 +131,6 @@ class Store:
         return head
 
 
-async def upgrade(url: str, *, actor: str, now: Callable[[], float] = time.time) -> tuple[str, str]:
-    """Bring an older database to this version's schema; the schema before and after (equal: nothing to do)."""
-    return await asyncio.to_thread(lambda: migrate.upgrade(database_path(url), actor=actor, now=now()))
+async def upgrade(url: str, keyring: Keyring, *, actor: str, now: Callable[[], float] = time.time) -> migrate.Upgraded:
+    """Bring an older database to this version's schema. KeysError: the key file is not its own; nothing was changed."""
+    return await asyncio.to_thread(lambda: migrate.upgrade(database_path(url), keyring, actor=actor, now=now()))

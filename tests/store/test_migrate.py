@@ -17,6 +17,7 @@ from mailguard.auth.events import Event
 from mailguard.auth.ports import StoreUnavailable
 from mailguard.keyring import Keyring, KeysError
 from mailguard.store import ChangeRefused, SchemaError, Store, migrate, upgrade
+from mailguard.store.migrate import Upgraded
 from mailguard.store.schema import HEAD, metadata
 from tests.store.words import ANN, NOON, OPERATOR, StoppedClock, content, full_disk, names, phone, put, sql
 
@@ -74,7 +75,7 @@ async def test_an_older_schema_names_the_command_and_a_newer_one_the_remedy(
     with pytest.raises(SchemaError, match="newer mailguard"):
         await Store.open(f"sqlite:///{database}", keys, now=now)
     with pytest.raises(SchemaError, match="newer mailguard"):
-        await upgrade(f"sqlite:///{database}", actor=OPERATOR, now=now)
+        await upgrade(f"sqlite:///{database}", keys, actor=OPERATOR, now=now)
 
 
 NEXT = """
@@ -110,12 +111,12 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
 
 
 async def test_an_upgrade_keeps_every_row_and_is_recorded(
-    store: Store, ann: Account, database: Path, next_version: Callable[[str], None]
+    store: Store, ann: Account, keys: Keyring, database: Path, next_version: Callable[[str], None]
 ) -> None:
     device = await phone(store)
     await store.close()
     next_version("")
-    assert await upgrade(f"sqlite:///{database}", actor=OPERATOR, now=now) == (HEAD, "0003")
+    assert await upgrade(f"sqlite:///{database}", keys, actor=OPERATOR, now=now) == Upgraded(HEAD, "0003")
     assert sql(database, "SELECT id, group_name, language FROM accounts") == [(ann.id, "", None)]
     assert sql(database, "SELECT id FROM totp_devices") == [(device.id,)], "a rebuilt table must not cascade"
     last = sql(database, "SELECT event, actor, detail FROM audit ORDER BY seq DESC LIMIT 1")
@@ -123,26 +124,26 @@ async def test_an_upgrade_keeps_every_row_and_is_recorded(
 
 
 async def test_an_upgrade_that_fails_leaves_the_old_database(
-    store: Store, ann: Account, database: Path, next_version: Callable[[str], None]
+    store: Store, ann: Account, keys: Keyring, database: Path, next_version: Callable[[str], None]
 ) -> None:
     await store.close()
     before = sql(database, "SELECT name, sql FROM sqlite_master ORDER BY name")
     next_version('op.execute("SELECT * FROM nowhere")')
     with pytest.raises(StoreUnavailable, match="nowhere"):
-        await upgrade(f"sqlite:///{database}", actor=OPERATOR, now=now)
+        await upgrade(f"sqlite:///{database}", keys, actor=OPERATOR, now=now)
     assert sql(database, "SELECT name, sql FROM sqlite_master ORDER BY name") == before
     assert sql(database, "SELECT version_num FROM alembic_version") == [(HEAD,)]
 
 
-async def test_an_upgrade_of_the_newest_schema_does_nothing(store: Store, database: Path) -> None:
+async def test_an_upgrade_of_the_newest_schema_does_nothing(store: Store, database: Path, keys: Keyring) -> None:
     before = await store.audit.list()
-    assert await upgrade(f"sqlite:///{database}", actor=OPERATOR, now=now) == (HEAD, HEAD)
+    assert await upgrade(f"sqlite:///{database}", keys, actor=OPERATOR, now=now) == Upgraded(HEAD, HEAD)
     assert await store.audit.list() == before
 
 
-async def test_an_upgrade_makes_no_database(database: Path) -> None:
+async def test_an_upgrade_makes_no_database(database: Path, keys: Keyring) -> None:
     with pytest.raises(SchemaError, match="no records to upgrade"):
-        await upgrade(f"sqlite:///{database}", actor=OPERATOR, now=now)
+        await upgrade(f"sqlite:///{database}", keys, actor=OPERATOR, now=now)
     assert database.name not in names(database.parent)
 
 

@@ -144,10 +144,14 @@ class Guard:
 
 
 @contextlib.contextmanager
-def serving(stack: Stack, folder: Path, login: str, overrides: Tables | None = None) -> Iterator[Guard]:
-    """Run the guard with its files in `folder`. `login` is own or master; `overrides` are merged into its tables."""
+def serving(
+    stack: Stack, folder: Path, login: str, overrides: Tables | None = None, *, host: str = "127.0.0.1"
+) -> Iterator[Guard]:
+    """Run the guard with its files in `folder`. `login` is own or master; `overrides` are merged into its tables.
+    It listens at `host`: [::] takes both families.
+    """
     ports = free_ports(4)
-    path = configure(stack, folder, login, ports=ports, overrides=overrides)
+    path = configure(stack, folder, login, ports=ports, overrides=overrides, host=host)
     keyring.create(folder / KEYS)
     log = Log(folder / "mailguard.log")
     command = [sys.executable, "-m", "mailguard", "--config", str(path), "serve"]
@@ -156,7 +160,15 @@ def serving(stack: Stack, folder: Path, login: str, overrides: Tables | None = N
         yield Guard(stack, path, process, log, *ports)
 
 
-def configure(stack: Stack, folder: Path, login: str, *, ports: Sequence[int], overrides: Tables | None = None) -> Path:
+def configure(
+    stack: Stack,
+    folder: Path,
+    login: str,
+    *,
+    ports: Sequence[int],
+    overrides: Tables | None = None,
+    host: str = "127.0.0.1",
+) -> Path:
     """Write a configuration before the stack."""
     secret = folder / "master-secret"
     secret.write_text(stack.master_secret)
@@ -165,7 +177,7 @@ def configure(stack: Stack, folder: Path, login: str, *, ports: Sequence[int], o
     tables: dict[str, Any] = {
         "server": {"hostname": "mail.example.org", "workers": 2, "drain": "1s"},
         "tls": {"certificate": str(stack.certificate.certificate), "private_key": str(stack.certificate.key)},
-        "listen": [{"protocol": what, "address": f"127.0.0.1:{port}", "tls": tls} for what, tls, port in doors],
+        "listen": [{"protocol": what, "address": f"{host}:{port}", "tls": tls} for what, tls, port in doors],
         "store": {"url": f"sqlite:///{DATABASE}"},
         "keys": {"file": KEYS},
         "names": {"domain": "example.org"},

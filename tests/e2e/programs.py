@@ -106,7 +106,7 @@ async def connected(guard: Guard, protocol: MailProtocol, source: str = "127.0.0
     door: Door = guard.imap(tls, source) if imap else guard.submission(tls, source)
     context = client_context(door.ca) if tls == "implicit" else None
     stream = await connect(
-        "127.0.0.1",
+        "::1" if ":" in source else "127.0.0.1",
         door.port,
         context=context,
         server_hostname="localhost" if context is not None else None,

@@ -27,9 +27,9 @@ async def desk(guard_master: Guard) -> User:
     return user
 
 
-async def _issued(guard: Guard, name: str, *options: str) -> str:
+async def _issued(guard: Guard, name: str, *options: str, text: str = "") -> str:
     words = ("app-password", "issue", name, "--label", "test", *options, "--json")
-    return str(json.loads(await asyncio.to_thread(guard.cli, *words))["secret"])
+    return str(json.loads(await asyncio.to_thread(guard.cli, *words, text=text))["secret"])
 
 
 async def _told(guard: Guard, name: str, event: Event, count: int = 1) -> list[Recorded]:
@@ -76,19 +76,42 @@ async def test_two_people_at_one_mailbox_and_one_of_them_leaves(guard_master: Gu
     his_session.close()
 
 
-async def test_nobody_signs_in_to_a_shared_mailbox_by_its_password(guard_master: Guard, desk: User) -> None:
-    guard = guard_master
-    right, wrong = Login(desk.name, desk.password), Login(desk.name, "not it")
-    answers = [
-        await answered(guard, protocol, login, guard.stack.address())
-        for protocol in MailProtocol
-        for login in (right, wrong)
+async def test_with_login_own_an_operator_brings_the_stores_password_for_all_of_them(guard_own: Guard) -> None:
+    guard, desk = guard_own, guard_own.stack.user()
+    people = [(await guard.enrolled()).user.name for _ in range(2)]
+    members = (option for person in people for option in ("--member", person))
+    await asyncio.to_thread(guard.cli, "account", "add", desk.name, "--kind", "shared")
+    await asyncio.to_thread(guard.cli, "account", "set", desk.name, *members)
+    wrong = await asyncio.to_thread(
+        guard.run, "app-password", "issue", desk.name, "--label", "x", "--person", people[0], text="not it\n"
+    )
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    logins = [
+        Login(desk.name, await _issued(guard, desk.name, "--person", person, text=f"{desk.password}\n"))
+        for person in people
     ]
-    assert all(failed(answer) for answer in answers)
-    assert answers[0] == answers[1]
-    assert answers[2] == answers[3]
-    refused = await _told(guard, desk.name, Event.LOGIN_REFUSED, 4)
-    assert [each.row.reason for each in refused] == ["no-password-here", "wrong-password"] * 2
+    for login in logins:
+        assert granted(await answered(guard, MailProtocol.IMAP, login))
+    changed = guard.stack.changed(desk)
+    for login in logins:
+        assert b"Your mail password has changed" in await answered(guard, MailProtocol.IMAP, login)
+    await asyncio.to_thread(guard.cli, "app-password", "renew", desk.name, text=f"{changed.password}\n")
+    for login in logins:
+        assert granted(await answered(guard, MailProtocol.SUBMISSION, login))
+    assert failed(await answered(guard, MailProtocol.IMAP, Login(desk.name, changed.password), guard.stack.address()))
+
+
+@pytest.mark.parametrize("protocol", MailProtocol)
+async def test_nobody_signs_in_to_a_shared_mailbox_by_its_password(
+    guard_master: Guard, desk: User, protocol: MailProtocol
+) -> None:
+    guard = guard_master
+    tried = [Login(desk.name, desk.password), Login(desk.name, "not it")]
+    right, wrong = [await answered(guard, protocol, login, guard.stack.address()) for login in tried]
+    assert failed(right)
+    assert right == wrong
+    refused = await _told(guard, desk.name, Event.LOGIN_REFUSED, 2)
+    assert [each.row.reason for each in refused] == ["no-password-here", "wrong-password"]
 
 
 async def test_a_service_gets_in_from_its_network_by_its_protocol_alone(guard_master: Guard) -> None:

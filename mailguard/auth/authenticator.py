@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mailguard.auth import credential, throttle, totp, vault
+from mailguard.auth import credential, throttle, totp
 from mailguard.auth.accounts import AccountName
 from mailguard.auth.attempt import (
     Admission,
@@ -24,7 +24,9 @@ from mailguard.auth.decision import Door, barred, decide
 from mailguard.auth.events import Event
 from mailguard.auth.grants import Reach, reach
 from mailguard.auth.names import NameRefused
+from mailguard.auth.opening import Opening
 from mailguard.auth.ports import (
+    Asked,
     AuditRow,
     Clock,
     Entry,
@@ -35,7 +37,6 @@ from mailguard.auth.ports import (
     Permit,
     Questions,
     Reserved,
-    Shut,
     Stake,
     StoreUnavailable,
     Winning,
@@ -101,7 +102,7 @@ class Login:
         )
         self.name: AccountName | None = None
 
-    async def decide(self, identity: Identity) -> Admission | Refused:
+    async def decide(self, identity: Asked) -> Admission | Refused:
         """Run the attempt to its end. Committed and recorded when this returns; never raises for trouble of a store."""
         try:
             try:
@@ -121,7 +122,7 @@ class Login:
         )
         return stake if isinstance(stake, Refused) else await self._refuse(refused, stake)
 
-    async def _named(self, name: AccountName, identity: Identity) -> Admission | Refused:
+    async def _named(self, name: AccountName, identity: Asked) -> Admission | Refused:
         by = self._by
         facts = await self._facts(name)
         if facts.app_password is not None:
@@ -159,38 +160,22 @@ class Login:
         return await self._refuse(Refused(Reason.THROTTLED), None)
 
     async def _by_app_password(
-        self, name: AccountName, facts: Facts, app_password: AppPassword, identity: Identity
+        self, name: AccountName, facts: Facts, app_password: AppPassword, identity: Asked
     ) -> Admission | Refused:
         proof = Proof(app_password=app_password, holder=facts.holder)
         opens = self._door.form is LoginForm.OWN and app_password.public is not None
-        where = self._door, self._origin
-        if opens and barred(facts.account, app_password, facts.holder, *where, now=self._row.at) is None:
+        here, offered = (self._door, self._origin), self._offered.app_password
+        barrier = barred(facts.account, app_password, facts.holder, *here, now=self._row.at)
+        if opens and offered is not None and barrier is None:
+            opening = Opening(self._by.ledger, self._by.clock, name, app_password, self._row)
             # All devices of an account stand on one password. Should the store have a new one, the first to come is
             # to find that out for all: a directory behind the store would lock its account after so many wrong ones.
             async with self._by.turns.behind_first(name, "vault") as passed:
-                answer = await self._from_vault(name, app_password, identity)
+                answer = await opening.ask(identity, offered)
                 if answer.verdict is Verdict.YES:
                     passed()
             proof = replace(proof, answer=answer)
         return await self._conclude(name, facts, proof, None)
-
-    async def _from_vault(self, name: AccountName, app_password: AppPassword, identity: Identity) -> Answer:
-        """Open the vault with the app password, and ask the store with what lies in it."""
-        ledger, offered = self._by.ledger, self._offered.app_password
-        assert offered is not None
-        entry = await ledger.vault_entry(name, app_password, self._by.clock.now())
-        if isinstance(entry, Shut):
-            return Answer(Verdict.UNAVAILABLE, Reason.VAULT_STALE, entry.value)
-        password = vault.unseal(offered, app_password.id, app_password.account_id, entry.sealed)
-        if password is None:
-            return Answer(Verdict.UNAVAILABLE, Reason.VAULT_STALE, "what is sealed to this app password does not open")
-        answer = await ask(identity, name, password)
-        if answer.verdict is Verdict.NO or entry.refused_at is not None:
-            refused = replace(self._row, event=Event.VAULT_REFUSED, at=self._by.clock.now(), detail=answer.detail)
-            await ledger.vault_answered(app_password, entry, answer.verdict, refused)
-        if answer.verdict is Verdict.NO:
-            return Answer(Verdict.UNAVAILABLE, Reason.VAULT_STALE, answer.detail)
-        return answer
 
     async def _facts(self, name: AccountName) -> Facts:
         keyring, offered = self._by.keyring, self._offered

@@ -50,6 +50,14 @@ class Identity(Protocol):
         """Is this the user's password? Never raises for trouble of the source: UNAVAILABLE says it."""
 
 
+class Asked(Identity, Protocol):
+    """The identity question of one login; under login `own` also the leg, which an app password's vault opens."""
+
+    async def enter(self, name: AccountName, password: Secret) -> Answer:
+        """Does the store open the leg with this password, from a vault? No other source is asked: with the directory
+        down, phones still get their mail."""
+
+
 class Turns(Protocol):
     """Who may ask when: a secret that is being asked about is not asked about by hundreds at once."""
 

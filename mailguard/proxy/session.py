@@ -201,6 +201,10 @@ class _Asked(ABC):
     async def ask(self, name: AccountName, password: Secret) -> Answer:
         """Is this the user's password?"""
 
+    async def enter(self, name: AccountName, password: Secret) -> Answer:
+        """Open the leg with a password from the vault."""
+        return await self.ask(name, password)
+
     def abandon(self) -> None:
         """The login is refused: close the leg if there is one."""
         if self.leg is not None:
@@ -242,6 +246,13 @@ class _OtherSource(_Asked):
     def __init__(self, source: Identity, own_leg: _OwnLeg | None) -> None:
         super().__init__()
         self._source, self._own_leg = source, own_leg
+
+    async def enter(self, name: AccountName, password: Secret) -> Answer:
+        """Open the leg with a password from the vault: the store alone is asked."""
+        assert self._own_leg is not None
+        answer = await self._own_leg.ask(name, password)
+        self.leg = self._own_leg.leg
+        return answer
 
     async def ask(self, name: AccountName, password: Secret) -> Answer:
         """Ask; a no of the store after their yes says nothing about the password: somebody must look into it."""

@@ -167,13 +167,6 @@ async def test_an_app_password_opens_both_doors_and_its_end_closes_them(master: 
     again.close()
 
 
-async def test_an_app_password_under_own_is_refused_in_clear_words(own: Running) -> None:
-    _, secret = await own.app_password()
-    client, answer = await in_(own, secret)
-    assert b"NO [AUTHENTICATIONFAILED] This mail store takes no app passwords" in answer
-    client.close()
-
-
 class Held:
     """A store that keeps its OK back until it is told."""
 

@@ -74,6 +74,9 @@ class Directory:
     def __post_init__(self) -> None:
         self.answers.set()
 
+    async def enter(self, name: AccountName, password: Secret) -> Answer:
+        return await self.ask(name, password)
+
     async def ask(self, name: AccountName, password: Secret) -> Answer:
         self.asked.append((name, password.reveal()))
         await self.answers.wait()

@@ -18,6 +18,7 @@ from mailguard.app.worker import Door, Worker
 from mailguard.auth.accounts import AccountName, AppPassword
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.passwords import digest_app_password, generate_app_password
+from mailguard.auth.vault import public_half
 from mailguard.keyring import Keyring
 from mailguard.net.listener import bind
 from mailguard.net.stream import Stream, connect
@@ -72,15 +73,24 @@ class Running:
         account = await self.records.accounts.get(ANN) or await self.records.accounts.add(ANN, actor=OPERATOR)
         return account.id
 
-    async def app_password(self, *protocols: MailProtocol, client_lock: bool = False) -> tuple[str, str]:
-        """A new app password of ann's, for all protocols where none is named: id and secret."""
-        secret = generate_app_password()
-        scope = frozenset(protocols or MailProtocol)
+    async def app_password(
+        self, *protocols: MailProtocol, client_lock: bool = False, sealed: str | None = None
+    ) -> tuple[str, str]:
+        """A new app password of ann's, for all protocols where none is named: id and secret. `sealed`: her password at
+        the store, which it brings along."""
+        secret, row_id = generate_app_password(), new_id()
         row = AppPassword(
-            new_id(), await self.account(), "test", scope, created_at=time.time(), client_lock=client_lock
+            id=row_id,
+            account_id=await self.account(),
+            label="test",
+            protocols=frozenset(protocols or MailProtocol),
+            created_at=time.time(),
+            public=public_half(secret, row_id),
+            client_lock=client_lock,
         )
         digest = digest_app_password(self.ring, secret.reveal())
-        await self.records.app_passwords.issue(ANN, row, digest, actor=OPERATOR)
+        password = None if sealed is None else Secret(sealed.encode())
+        await self.records.app_passwords.issue(ANN, row, digest, actor=OPERATOR, store_password=password)
         return row.id, secret.reveal().decode()
 
     @staticmethod

@@ -38,6 +38,11 @@ def normalise_app_password(typed: bytes) -> bytes | None:
     return bare if _SHAPE.fullmatch(bare) else None
 
 
+def digest_claim(keyring: Keyring, token: Secret) -> KeyedHash:
+    """The hash of a claim link's token, which has the shape of an app password and none of its powers."""
+    return KeyedHash(keyring.newest.id, keyring.digest(Purpose.CLAIM, token.reveal()))
+
+
 def digest_app_password(keyring: Keyring, normalised: bytes) -> KeyedHash:
     """The hash to store, under the newest key."""
     return KeyedHash(keyring.newest.id, keyring.digest(Purpose.APP_PASSWORD, normalised))

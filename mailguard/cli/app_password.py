@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from mailguard.auth import vault
-from mailguard.auth.accounts import Account, AppPassword, Network, VaultEntry
+from mailguard.auth.accounts import Account, AccountName, AppPassword, Claim, Network, VaultEntry
 from mailguard.auth.attempt import MailProtocol
-from mailguard.auth.passwords import digest_app_password, generate_app_password, grouped
+from mailguard.auth.passwords import digest_app_password, digest_claim, generate_app_password, grouped
 from mailguard.cli.ask import Yes, consent
 from mailguard.cli.length import seconds
 from mailguard.cli.output import AsJson, Row, json_object, listing, note, say, when
@@ -20,6 +20,7 @@ from mailguard.cli.store_password import PasswordFile, verified, wanted
 from mailguard.config import Settings
 from mailguard.secret import Secret
 from mailguard.store import new_id
+from mailguard.store.claims import CLAIM_SECONDS
 
 app = typer.Typer(no_args_is_help=True, help="App passwords: for clients that cannot ask for a code.")
 
@@ -43,6 +44,9 @@ def issue(
         bool, typer.Option("--client-lock", help="Bind it to the first name that its IMAP client gives.")
     ] = False,
     file: PasswordFile = "-",
+    claim: Annotated[
+        bool, typer.Option("--claim", help="Print a link instead, which its owner opens within 24 hours, signed in.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make an app password and print it, once."""
@@ -51,13 +55,29 @@ def issue(
     life = None if expires == "never" else seconds(expires, "--expires")
     rest = None if idle == "never" else seconds(idle, "--idle", "1m")
 
-    async def work(records: Records) -> tuple[AppPassword, Secret]:
+    async def work(records: Records) -> tuple[AppPassword, Secret] | tuple[Claim, str]:
         name = records.name(address)
         account = await _account(records, address)
         scope = _scope(records.settings, protocols)
         policy = records.settings.policy.of(account.group)
         lifetime = life if expires else policy.app_password_expires
         holder = (await _account(records, person)).id if person else ""
+        if claim:
+            asked = Claim(
+                id=new_id(),
+                account_id=account.id,
+                label=label,
+                protocols=scope,
+                created_at=records.now,
+                expires_at=records.now + CLAIM_SECONDS,
+                networks=networks,
+                life=lifetime,
+                idle=rest if idle else policy.app_password_idle,
+                person_id=holder,
+                client_lock=client_lock,
+                issued_by=records.actor,
+            )
+            return asked, await _link(records, name, asked)
         secret, row_id = generate_app_password(), new_id()
         made = AppPassword(
             id=row_id,
@@ -89,12 +109,23 @@ def issue(
         return made, secret
 
     made, secret = with_records(ctx, work)
+    shown = grouped(secret) if isinstance(secret, Secret) else secret
     if as_json:
-        json_object({"id": made.id, "secret": grouped(secret)})
+        json_object({"id": made.id, "secret": shown})
         return
-    say(grouped(secret))
+    say(shown)
+    if isinstance(made, Claim):
+        note(f"whoever opens it by {when(made.expires_at)}, signed in as its owner, is shown an app password; once")
+        return
     until = f"until {when(made.expires_at)}" if made.expires_at else "until it is revoked"
     note(f"app password {made.id} for {', '.join(sorted(made.protocols))}, {until}; it is not shown again")
+
+
+async def _link(records: Records, name: AccountName, claim: Claim) -> str:
+    token = generate_app_password()
+    digest = digest_claim(records.keyring, token)
+    await records.store.claims.issue(name, claim, digest, actor=records.actor)
+    return f"{records.settings.portal.public_url.rstrip('/')}/claim/{token.reveal().decode()}"
 
 
 @app.command("list")

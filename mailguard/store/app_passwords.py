@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
 
     from mailguard.auth.accounts import Account, AppPassword, KeyedHash
+    from mailguard.auth.standing import SignedIn
     from mailguard.secret import Secret
     from mailguard.store.administration import Administration
     from mailguard.store.seal import Seal
@@ -88,6 +89,7 @@ class AppPasswords:
         actor: str,
         limit: int | None = None,
         store_password: Secret | None = None,
+        signed: SignedIn | None = None,
     ) -> None:
         """Keep a new app password of `name`, whose `account_id` it carries. ChangeRefused beyond `limit` usable ones,
         or where it does not fit the kind of account.
@@ -96,25 +98,18 @@ class AppPasswords:
         """
 
         def work(connection: Connection) -> None:
-            account = self._by.demand(connection, name)
-            if account.id != app_password.account_id:
-                raise ChangeRefused(f"{name} was removed and added again meanwhile: issue the app password again")
-            person = self._demand_fit(connection, account, app_password)
-            usable = connection.execute(_USABLE, {"account": account.id, "now": self._by.now()}).scalar_one()
-            if limit is not None and usable >= limit:
-                raise ChangeRefused(f"{name} has {usable} app passwords, the most that policy allows: revoke one first")
-            connection.execute(_ISSUE, rows.app_password_values(self._by.seal, app_password, digest))
-            self._by.record(
+            if signed is not None:
+                self._by.demand(connection, signed.name, signed=signed)
+            keep(
+                self._by,
                 connection,
-                Event.APP_PASSWORD_ISSUED,
                 name,
-                actor,
-                person=person,
-                credential=app_password.id,
-                detail=f"{app_password.label} for {', '.join(sorted(app_password.protocols))}",
+                app_password,
+                digest,
+                actor=actor,
+                limit=limit,
+                store_password=store_password,
             )
-            if store_password is not None:
-                vault.reseal(connection, self._by.seal, account.id, store_password, self._by.now(), actor=actor)
 
         await self._by.database.write(work)
 
@@ -122,31 +117,9 @@ class AppPasswords:
         """ChangeRefused where `issue` would refuse it for the kind of its account."""
 
         def work(connection: Connection) -> None:
-            self._demand_fit(connection, self._by.demand(connection, name), app_password)
+            demand_fit(connection, self._by.demand(connection, name), app_password)
 
         await self._by.database.read(work)
-
-    def _demand_fit(self, connection: Connection, account: Account, made: AppPassword) -> str:
-        """Refuse what a kind of account must not have; the name of the person whose it is, of a shared mailbox."""
-        if made.client_lock and made.protocols != {MailProtocol.IMAP}:
-            raise ChangeRefused("only IMAP clients name themselves: a client lock needs --protocol imap")
-        match account.kind:
-            case AccountKind.SHARED:
-                pair = {"mailbox": account.id, "person": made.person_id}
-                person = connection.execute(_MEMBER, pair).scalar()
-                if person is None:
-                    raise ChangeRefused(
-                        f"{account.name} is a shared mailbox: say --person and one of its people; a new one is named "
-                        f"by `mailguard account set {account.name} --member PERSON`"
-                    )
-                return str(person)
-            case AccountKind.SERVICE if len(made.protocols) != 1 or not made.networks:
-                raise ChangeRefused(
-                    f"{account.name} is a service account: its app passwords need one --protocol and a --network"
-                )
-        if made.person_id:
-            raise ChangeRefused(f"{account.name} is a {account.kind} account: --person is for shared mailboxes")
-        return ""
 
     async def list(self, name: AccountName) -> tuple[AppPassword, ...]:
         """An account's app passwords, revoked and expired ones too, oldest first."""
@@ -203,6 +176,62 @@ class AppPasswords:
         if not await self._by.database.read(lambda connection: connection.execute(_HELD_OPEN, now).all()):
             return 0
         return await self._by.database.write(lambda connection: connection.execute(_IN_USE, now).rowcount)
+
+
+def keep(
+    by: Administration,
+    connection: Connection,
+    name: AccountName,
+    app_password: AppPassword,
+    digest: KeyedHash,
+    *,
+    actor: str,
+    limit: int | None,
+    store_password: Secret | None,
+) -> None:
+    """What AppPasswords.issue() says, within the caller's transaction."""
+    account = by.demand(connection, name)
+    if account.id != app_password.account_id:
+        raise ChangeRefused(f"{name} was removed and added again meanwhile: issue the app password again")
+    person = demand_fit(connection, account, app_password)
+    usable = connection.execute(_USABLE, {"account": account.id, "now": by.now()}).scalar_one()
+    if limit is not None and usable >= limit:
+        raise ChangeRefused(f"{name} has {usable} app passwords, the most that policy allows: revoke one first")
+    connection.execute(_ISSUE, rows.app_password_values(by.seal, app_password, digest))
+    by.record(
+        connection,
+        Event.APP_PASSWORD_ISSUED,
+        name,
+        actor,
+        person=person,
+        credential=app_password.id,
+        detail=f"{app_password.label} for {', '.join(sorted(app_password.protocols))}",
+    )
+    if store_password is not None:
+        vault.reseal(connection, by.seal, account.id, store_password, by.now(), actor=actor)
+
+
+def demand_fit(connection: Connection, account: Account, made: AppPassword) -> str:
+    """Refuse what a kind of account must not have; the name of the person whose it is, of a shared mailbox."""
+    if made.client_lock and made.protocols != {MailProtocol.IMAP}:
+        raise ChangeRefused("only IMAP clients name themselves: a client lock needs --protocol imap")
+    match account.kind:
+        case AccountKind.SHARED:
+            pair = {"mailbox": account.id, "person": made.person_id}
+            person = connection.execute(_MEMBER, pair).scalar()
+            if person is None:
+                raise ChangeRefused(
+                    f"{account.name} is a shared mailbox: say --person and one of its people; a new one is named "
+                    f"by `mailguard account set {account.name} --member PERSON`"
+                )
+            return str(person)
+        case AccountKind.SERVICE if len(made.protocols) != 1 or not made.networks:
+            raise ChangeRefused(
+                f"{account.name} is a service account: its app passwords need one --protocol and a --network"
+            )
+    if made.person_id:
+        raise ChangeRefused(f"{account.name} is a {account.kind} account: --person is for shared mailboxes")
+    return ""
 
 
 def revoke_held(

@@ -175,8 +175,11 @@ class Devices:
         self._by.record(connection, Event.TOTP_RESYNCED, name, actor, credential=device.id, detail=detail)
         return True
 
-    async def remove(self, name: AccountName, device_id: str, *, actor: str, signed: SignedIn | None = None) -> None:
-        """Remove one authenticator: grants and sessions opened with it end."""
+    async def remove(
+        self, name: AccountName, device_id: str, *, actor: str, keep_one: bool = False, signed: SignedIn | None = None
+    ) -> None:
+        """Remove one authenticator: grants and sessions opened with it end. `keep_one`: ChangeRefused where it is the
+        account's last."""
 
         def work(connection: Connection) -> None:
             account = self._by.demand(connection, name, signed=signed)
@@ -187,7 +190,10 @@ class Devices:
             revocations.revoke(connection, Kind.DEVICE, device_id, now)
             self._by.unlock(connection, name)
             self._by.record(connection, Event.TOTP_REMOVED, name, actor, credential=device_id)
-            if not has_factor(connection, account.id):  # nothing is left that they could stand in for
+            if not has_factor(connection, account.id):
+                if keep_one:
+                    raise ChangeRefused("this is your last authenticator, and you must have one: add another first")
+                # Nothing is left that they could stand in for.
                 codes.withdraw(self._by, connection, account, {CodeKind.RECOVERY}, actor)
 
         await self._by.database.write(work)

@@ -101,3 +101,26 @@ def test_wrong_use_is_told_apart(master: Installation, wrong: list[str]) -> None
 def test_an_account_comes_first(master: Installation) -> None:
     done = master("app-password", "issue", "bob", "--label", "x")
     assert done.err == "there is no account bob@example.org; do: mailguard account add bob@example.org\n"
+
+
+LINK = re.compile(r"https://mail\.example\.org/claim/[a-km-np-z2-9]{28}\n")
+
+
+def test_a_claim_prints_a_link_and_no_app_password(own: Installation) -> None:
+    own.done("account", "add", "ann")
+    done = own.done("app-password", "issue", "ann", "--label", "phone", "--claim")
+    assert LINK.fullmatch(done.out)
+    assert "signed in as its owner" in done.err
+    made = own.done("app-password", "issue", "ann", "--label", "phone", "--claim", "--json").json
+    assert LINK.fullmatch(made["secret"] + "\n")
+    assert own.done("app-password", "list", "ann", "--json").json == []
+    record = own.done("audit", "list", "ann", "--json")
+    assert [row["event"] for row in record.json].count("claim-issued") == 2
+    assert made["secret"].rpartition("/")[2] not in record.out
+
+
+def test_a_service_takes_no_claim(own: Installation) -> None:
+    own.done("account", "add", "scanner", "--kind", "service")
+    done = own("app-password", "issue", "scanner", "--label", "x", "--claim")
+    assert (done.code, done.out) == (1, "")
+    assert "without --claim" in done.err

@@ -166,7 +166,8 @@ async def test_an_open_session_is_use(store: Store, keys: Keyring, ann: Account,
     clock.at += 1
     assert await store.app_passwords.keep_open() == 1
     assert await store.app_passwords.keep_open() == 0
-    assert [row.last_used_at for row in await store.app_passwords.list(ANN)] == [NOON + 100, None]
+    used = {row.id: row.last_used_at for row in await store.app_passwords.list(ANN)}
+    assert used == {held.id: NOON + 100, left.id: None}
     assert (await offer(store, keys, "left")).app_password == left
     clock.at += 400
     assert await store.app_passwords.keep_open() == 0, "what has lapsed stays so, whatever a dead worker left behind"

@@ -51,6 +51,7 @@ def rules_of(settings: Settings, store: Store, clock: Clock, keyring: Keyring, t
         identity=identity_of(settings),
         source=LocalIdentity(store.passwords) if settings.identity.source is Source.LOCAL else directory,
         directory=directory,
+        recheck=settings.identity.recheck,
         creates=settings.identity.unknown is Unknown.CREATE,
         failure_delay=settings.throttle.failure_delay,
         say=_words(settings),

@@ -21,11 +21,12 @@ from mailguard.app.rules import rules_of
 from mailguard.auth.attempt import MailProtocol, Origin
 from mailguard.auth.ports import StoreUnavailable
 from mailguard.config import ConfigError, Listen, Settings, TlsMode
-from mailguard.jobs import failing, letters
+from mailguard.jobs import failing, letters, recheck
 from mailguard.jobs.every import every
 from mailguard.jobs.failing import FailingDevices
 from mailguard.jobs.letters import LetterJob
 from mailguard.jobs.probes import LOOK_SECONDS, ProbeJob
+from mailguard.jobs.recheck import RecheckJob
 from mailguard.jobs.revocations import POLL_SECONDS, RevocationPoll
 from mailguard.net.listener import Listener, Lobby
 from mailguard.net.stream import accept
@@ -140,6 +141,7 @@ class Worker:
         self._repeat(letters.LOOK_SECONDS, letter_job.look, "letters")
         failing_devices = FailingDevices(store.notices, store.probes, self._clock.now)
         self._repeat(failing.LOOK_SECONDS, failing_devices.look, "failing devices")
+        self._repeat(recheck.LOOK_SECONDS, self._recheck().look, "recheck")
         probes = [self._probe_job(protocol) for protocol in self.house.mirrors]
         await asyncio.gather(*(self._first_look(probe) for probe in probes))
         for probe in probes:
@@ -149,6 +151,16 @@ class Worker:
 
     def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
         self._jobs.spawn(every(seconds, work, name=name), name=name)
+
+    def _recheck(self) -> RecheckJob:
+        house = self.house
+        return RecheckJob(
+            lambda: house.rules.directory,
+            lambda: house.rules.recheck,
+            self._store.rechecks,
+            self._store.probes,
+            self._clock.now,
+        )
 
     def _probe_job(self, protocol: MailProtocol) -> ProbeJob:
         house = self.house

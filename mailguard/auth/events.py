@@ -44,6 +44,7 @@ class Event(StrEnum):
     ADDRESS_REMOVED = "address-removed"
     PASSWORD_SET = "password-set"  # the user's own, where mailguard keeps it
     PASSWORD_CHANGED = "password-changed"  # seen at the identity source
+    RECHECK_HELD = "recheck-held"  # the source would have very many accounts suspended at once: none was
     SIGN_IN_GRANTED = "sign-in-granted"  # a person, at the portal
     SIGN_IN_REFUSED = "sign-in-refused"
     SIGN_IN_DEFERRED = "sign-in-deferred"

@@ -12,8 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from mailguard.auth.attempt import Answer, Reason, Verdict
-from mailguard.identity.entry import Seen, Standing, disabled, mark
-from mailguard.identity.talk import DirectoryTrouble, talking
+from mailguard.identity.entry import DirectoryTrouble, Seen, Standing, disabled, mark
+from mailguard.identity.talk import talking
 
 if TYPE_CHECKING:
     import ssl

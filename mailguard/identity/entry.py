@@ -5,9 +5,13 @@ Directories agree on few names. Each attribute here is one product's; those that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, unique
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from mailguard.auth.accounts import AccountName
 
 PASSWORD_CHANGED = ("pwdChangedTime", "pwdLastSet", "krbLastPwdChange", "sambaPwdLastSet", "shadowLastChange")
 """OpenLDAP's ppolicy · Active Directory · FreeIPA · Samba 3 · RFC 2307; the first that an entry carries counts."""
@@ -38,6 +42,20 @@ class Entry:
     def first(self, attribute: str) -> str:
         """The first value of an attribute, or the empty string."""
         return next(iter(self.attributes.get(attribute.lower(), ())), "")
+
+
+class DirectoryTrouble(Exception):
+    """No answer, or none that can be trusted. The text is for operators and holds no secret."""
+
+
+class Observer(Protocol):
+    """An identity source that can tell how its users stand."""
+
+    async def observe(self, names: Iterable[AccountName]) -> Mapping[AccountName, Seen]:
+        """What it says about each; a name that it cannot tell one user by is left out.
+
+        Raises DirectoryTrouble unless all of them could be looked at.
+        """
 
 
 @unique

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import ldap
 from ldap.filter import escape_filter_chars
 
-from mailguard.identity.entry import DISABLING, MEMBER_OF, PASSWORD_CHANGED, Entry
+from mailguard.identity.entry import DISABLING, MEMBER_OF, PASSWORD_CHANGED, DirectoryTrouble, Entry
 from mailguard.identity.wire import WireTrouble, wire
 
 if TYPE_CHECKING:
@@ -31,10 +31,6 @@ _AT_MOST = 2  # entries of one name: one is right, and the second shows that it 
 # Of a bind with a user's password: these say no to the user, whatever else stands to be said of the directory. The last
 # two are 389 Directory Server's and ppolicy's words for accounts that were closed or guessed at too often.
 _NO = (ldap.INVALID_CREDENTIALS, ldap.INAPPROPRIATE_AUTH, ldap.UNWILLING_TO_PERFORM, ldap.CONSTRAINT_VIOLATION)
-
-
-class DirectoryTrouble(Exception):
-    """No answer, or none that can be trusted. The text is for operators and holds no secret."""
 
 
 class Talk:

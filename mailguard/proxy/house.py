@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mailguard.auth.ports import Identity
     from mailguard.backends.failure import BackendFailure
     from mailguard.backends.target import Target
-    from mailguard.identity.directory import Directory
+    from mailguard.identity.entry import Observer
     from mailguard.net.listener import Lobby
     from mailguard.net.tasks import Tasks
     from mailguard.protocols.codes import Say
@@ -59,7 +59,8 @@ class Rules:
     targets: Mapping[MailProtocol, Target]
     identity: Target | None  # the listener that is asked about passwords under a master login
     source: Identity | None  # who is asked about them first, where that is not the store
-    directory: Directory | None  # the same, where it can tell how its users stand
+    directory: Observer | None  # the same, where it can tell how its users stand
+    recheck: float  # seconds between asking it; 0: never
     creates: bool
     failure_delay: float
     say: Say

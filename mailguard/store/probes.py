@@ -33,7 +33,7 @@ _NEW = insert(probes)
 _CLAIM = _NEW.on_conflict_do_update(
     index_elements=[_c.protocol],
     set_={"claimed_at": _NEW.excluded.claimed_at},
-    where=_c.claimed_at <= bindparam("before"),
+    where=(_c.claimed_at <= bindparam("before")) | (_c.claimed_at > bindparam("at_most")),
 )
 _ANSWERED = _NEW.on_conflict_do_update(
     index_elements=[_c.protocol], set_={name: _NEW.excluded[name] for name in ("keywords", "at", "error")}
@@ -58,9 +58,9 @@ class Probes:
         """May this worker take its turn at this now: a probe, or what else one does for all? One, once in `every` s."""
         # Every worker asks every second, mostly in vain: no writing transaction for a no.
         claimed = await self._database.read(lambda c: c.execute(_CLAIMED, {"asked": str(turn)}).scalar())
-        if claimed is not None and claimed > now - every:
+        if claimed is not None and now - every < claimed <= now:  # one in the future: the clock was set back since
             return False
-        values = {**_row(turn, (), None, ""), "claimed_at": now, "before": now - every}
+        values = {**_row(turn, (), None, ""), "claimed_at": now, "before": now - every, "at_most": now}
         return await self._database.write(lambda c: c.execute(_CLAIM, values).rowcount == 1)
 
     async def answered(self, protocol: MailProtocol, keywords: Sequence[str], now: float) -> None:

@@ -42,6 +42,7 @@ from mailguard.store.members import Members
 from mailguard.store.notices import Notices
 from mailguard.store.passwords import Passwords
 from mailguard.store.probes import Probes
+from mailguard.store.rechecks import Rechecks
 from mailguard.store.revocations import Revocations
 from mailguard.store.seal import Seal
 from mailguard.store.sealer import Sealer
@@ -76,6 +77,7 @@ class Store:
         self.notices = Notices(administration)
         self.vault = Vault(administration)
         self.passwords = Passwords(administration)
+        self.rechecks = Rechecks(administration)
         self.grants = Grants(administration)
         self.keys = Keys(administration)
         self.sessions = Sessions(administration)

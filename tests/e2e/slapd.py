@@ -135,7 +135,8 @@ def running_slapd(certificate: Issued, ca: Path) -> Iterator[Slapd]:
         log = Log(folder / "log")
         command = [BINARY, "-f", str(conf), "-h", " ".join(urls), "-d", "stats"]
         with running(command, log=log, ports=[tls, starttls]):
-            yield Slapd(*(url.rstrip("/") for url in (urls[0], urls[1], urls[2])), ca, service, log, admin)
+            ldaps, ldap, at_another_address = (url.rstrip("/") for url in urls)
+            yield Slapd(ldaps, ldap, at_another_address, ca, service, log, admin)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

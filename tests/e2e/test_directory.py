@@ -29,7 +29,7 @@ SMALLEST = {
     "backend": {"imap": {"host": "localhost", "port": 993}},
 }
 GROUPS = [{"group": STAFF, "policy": "staff"}, {"group": UNIX, "policy": "unix"}]
-POLICY = {"group": {"staff": {}, "unix": {}}}
+POLICY: dict[str, object] = {"group": {"staff": {}, "unix": {}}}
 
 
 class Clock:
@@ -56,9 +56,10 @@ def ask(slapd: Slapd, tmp_path: Path) -> Callable[..., asyncio.Future[Answer]]:
     async def question(user: DirectoryUser | str, password: str | None = None, **changes: object) -> Answer:
         directory = directory_of(settings_of(slapd, tmp_path, **changes), Clock())
         assert directory is not None
-        if isinstance(user, DirectoryUser):
-            user, password = user.name, user.password if password is None else password
-        return await directory.ask(AccountName(user), Secret((password or "").encode()))
+        name = user.name if isinstance(user, DirectoryUser) else user
+        if isinstance(user, DirectoryUser) and password is None:
+            password = user.password
+        return await directory.ask(AccountName(name), Secret((password or "").encode()))
 
     return question  # type: ignore[return-value]
 

@@ -9,6 +9,7 @@ import typer
 
 from mailguard.auth.accounts import Account, AccountKind, AccountName, AppPassword
 from mailguard.auth.decision import lapsed
+from mailguard.cli import own_password, sync
 from mailguard.cli import second_address as second
 from mailguard.cli.ask import Yes, consent
 from mailguard.cli.output import AsJson, Row, listing, note, one, say, when
@@ -136,6 +137,10 @@ def set_(
 def _tell_standing(account: Account) -> None:
     standing = "an administrator" if account.administrator else "no administrator"
     say(f"{account.name} is {standing}, in {f'group {account.group}' if account.group else 'no group'}")
+
+
+app.command("password")(own_password.password)
+app.command("sync")(sync.sync)
 
 
 @app.command("suspend")

@@ -152,7 +152,9 @@ class Backend:
     ca: Path | None = key(OPTIONAL_PATH, "", "PEM file; empty: the system's roots")
     bind: str = key(LOCAL_IP, "", "local address of connections to the store")
     login: Login = key(
-        kinds.choice(Login, later=(Login.TOKEN,)), "own", "own: the user's own password | master: one secret of ours"
+        kinds.choice(Login, later=(Login.TOKEN,)),
+        "own",
+        "own: the user's own password, typed or sealed to an app password | master: one secret of ours",
     )
     username: Username = key(
         USERNAME, "address", r"address | local | a template such as 'CORP\{local}': the name given to the store"

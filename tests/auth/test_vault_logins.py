@@ -198,15 +198,20 @@ async def test_many_devices_at_once_are_in_together_once_the_first_has_passed(sc
     assert set(await logins) == {Factor.APP_PASSWORD}
 
 
-async def test_two_processes_share_one_question(scene: Scene) -> None:
+async def test_two_processes_share_one_question(scene: Scene, tmp_path: Path) -> None:
     """The mark is in the records; the claim of the next question is one conditional update."""
     secret, row = await scene.app_password(PASSWORD)
     scene.directory.passwords[ANN] = CHANGED
     await scene.outcome(secret, door=OWN)
-    scene.hands.at += RETRY_SECONDS
-    ledger = scene.store.ledger
-    claims = await asyncio.gather(*(ledger.vault_entry(ANN, row, scene.hands.at) for _ in range(8)))
-    assert sum(not isinstance(claim, Shut) for claim in claims) == 1
+    other = await Store.open(f"sqlite:///{tmp_path / 'mailguard.db'}", scene.ring, now=scene.hands.now)
+    try:
+        for _ in range(2):  # the process that had the question may have been killed over it: the next one comes in time
+            scene.hands.at += RETRY_SECONDS
+            ledgers = [scene.store.ledger, other.ledger] * 4
+            claims = await asyncio.gather(*(ledger.vault_entry(ANN, row, scene.hands.at) for ledger in ledgers))
+            assert sum(not isinstance(claim, Shut) for claim in claims) == 1
+    finally:
+        await other.close()
 
 
 async def test_a_sign_in_while_the_store_thinks_is_not_undone_by_its_no(scene: Scene, tmp_path: Path) -> None:

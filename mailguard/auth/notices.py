@@ -47,6 +47,7 @@ class NoticeKind(StrEnum):
     ACCOUNT_REMOVED = "account-removed"
     REPLAY = "replay"
     CLIENT_REFUSED = "client-refused"
+    CLIENT_UNNAMED = "client-unnamed"
     VAULT_REFUSED = "vault-refused"
     DEVICE_FAILING = "device-failing"  # of no event: found in the record (jobs.failing)
 
@@ -120,6 +121,8 @@ def occasion(row: AuditRow) -> Occasion | None:
             return Occasion(NoticeKind.APP_PASSWORD_FIRST_USED, row.credential, ONCE)
         case Event.CLIENT_REFUSED:
             return Occasion(NoticeKind.CLIENT_REFUSED, row.credential, WEEK)
+        case Event.CLIENT_UNNAMED:
+            return Occasion(NoticeKind.CLIENT_UNNAMED, row.credential, WEEK)
         case Event.VAULT_REFUSED:
             return Occasion(NoticeKind.VAULT_REFUSED, pause=WEEK)
         case event:

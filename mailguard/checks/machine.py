@@ -98,11 +98,13 @@ async def records(settings: Settings, ring: Keyring, now: float) -> list[Finding
         return [fail(f"records in {file}", str(error))]
     try:
         newest = await store.audit.newest()
+        stuck = await store.notices.stuck()
     except StoreUnavailable as error:
         return [fail(f"records in {file}", str(error))]
     finally:
         await store.close()
-    return list(_file(file)) + list(_age(newest, now)) or [ok(f"records in {file}")]
+    waiting = [warn(f"letters wait to be sent: {stuck}", "they are tried for five days in all")] if stuck else []
+    return list(_file(file)) + list(_age(newest, now)) + waiting or [ok(f"records in {file}")]
 
 
 def _file(file: Path) -> Iterator[Finding]:

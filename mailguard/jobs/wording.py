@@ -134,6 +134,13 @@ WORDS: Mapping[NoticeKind, Words] = {
         "If you did not set that program up, somebody else has the app password: ask to have it revoked.",
         if_you="",
     ),
+    NoticeKind.CLIENT_UNNAMED: Words(
+        "an app password was used by a program without a name",
+        "The app password{label} is for one program, which gives its name. It was used by one that gives none, and "
+        "that was not shut out.",
+        "If you did not set such a program up, somebody else may have the app password: ask to have it revoked.",
+        if_you="",
+    ),
     NoticeKind.VAULT_REFUSED: Words(
         "your devices need your new password",
         "The mail store no longer takes the password that was kept for your app passwords; most likely it was changed. "

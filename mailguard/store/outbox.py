@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mailguard.auth.ports import AuditRow
 
 DAY = 24 * 3600.0
-MOST_A_DAY = {NoticeKind.REPLAY: 5, NoticeKind.CLIENT_REFUSED: 5}
+MOST_A_DAY = {NoticeKind.REPLAY: 5, NoticeKind.CLIENT_REFUSED: 5, NoticeKind.CLIENT_UNNAMED: 5}
 """Letters to one account for what strangers can cause from as many networks as they have. The record holds it all."""
 
 _c = notices.c

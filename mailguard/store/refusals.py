@@ -13,12 +13,12 @@ from sqlalchemy import bindparam, exists, func, select
 from mailguard.auth.attempt import Reason
 from mailguard.auth.events import Event
 from mailguard.auth.notices import Failing
-from mailguard.store.schema import accounts, app_passwords, audit
+from mailguard.store.schema import accounts, app_passwords, audit, audit_repeats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Row, Select, Table
 
     from mailguard.store.engine import Database
 
@@ -42,27 +42,35 @@ TELLING = (
 _c = audit.c
 _TOP = select(func.coalesce(func.max(_c.seq), 0))
 _PIECE = (_c.seq <= bindparam("top"), _c.seq > bindparam("bottom"))
-_OLDEST = select(func.min(_c.at)).where(*_PIECE)
-_FOUND = (
-    select(
-        _c.account,
-        _c.address,
-        _c.protocol,
-        _c.credential,
-        _c.reason,
-        func.sum(_c.repeats + 1).label("times"),
-        func.min(_c.at).label("since"),
-        func.max(_c.last_at).label("last_at"),
+_NEWEST = select(func.max(_c.last_at)).where(*_PIECE)
+
+
+def _found(table: Table, *which: ColumnElement[bool]) -> Select[tuple[str, str, str, str, str, int, float, float]]:
+    c = table.c
+    return (
+        select(
+            c.account,
+            c.address,
+            c.protocol,
+            c.credential,
+            c.reason,
+            func.sum(c.repeats + 1).label("times"),
+            func.min(c.at).label("since"),
+            func.max(c.last_at).label("last_at"),
+        )
+        .where(
+            *which,
+            c.event == Event.LOGIN_REFUSED.value,
+            c.reason.in_([reason.value for reason in TELLING]),
+            c.last_at >= bindparam("since"),
+            exists().where(accounts.c.name == c.account),
+        )
+        .group_by(c.account, c.address, c.protocol, c.credential, c.reason)
     )
-    .where(
-        *_PIECE,
-        _c.event == Event.LOGIN_REFUSED.value,
-        _c.reason.in_([reason.value for reason in TELLING]),
-        _c.at >= bindparam("since"),
-        exists().where(accounts.c.name == _c.account),
-    )
-    .group_by(_c.account, _c.address, _c.protocol, _c.credential, _c.reason)
-)
+
+
+_WRITTEN = _found(audit, *_PIECE)
+_HELD_BACK = _found(audit_repeats, audit_repeats.c.repeats >= 0)  # their row is still to come
 _OF_CREDENTIAL = select(app_passwords.c.label, app_passwords.c.last_client).where(
     app_passwords.c.id == bindparam("credential")
 )
@@ -108,14 +116,21 @@ class Refusals:
 async def refused_since(database: Database, since: float) -> tuple[Refusals, ...]:
     """Every device of an account that was refused since then."""
     tally: dict[Device, Refusals] = {}
-    top: int = await database.read(lambda connection: connection.execute(_TOP).scalar_one())
-    while top > 0:
-        piece = {"top": top, "bottom": top - PIECE, "since": since}
-        for row in await database.read(lambda connection, at=piece: connection.execute(_FOUND, at).all()):  # type: ignore[misc]
+
+    def held_back(connection: Connection) -> int:
+        for row in connection.execute(_HELD_BACK, {"since": since}):
             _count(tally, row)
-        oldest = await database.read(lambda connection, at=piece: connection.execute(_OLDEST, at).scalar())  # type: ignore[misc]
-        if oldest is not None and oldest < since:
-            break
+        return int(connection.execute(_TOP).scalar_one())
+
+    def written(connection: Connection) -> bool:
+        piece = {"top": top, "bottom": top - PIECE}
+        for row in connection.execute(_WRITTEN, {**piece, "since": since}):
+            _count(tally, row)
+        newest = connection.execute(_NEWEST, piece).scalar()
+        return newest is None or newest >= since  # rows for many come late: the oldest one says nothing
+
+    top = await database.read(held_back)
+    while top > 0 and await database.read(written):
         top -= PIECE
     return tuple(tally.values())
 

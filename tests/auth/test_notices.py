@@ -6,7 +6,7 @@ import pytest
 
 from mailguard.auth.attempt import Origin, Reason
 from mailguard.auth.events import Event
-from mailguard.auth.notices import WEEK, NoticeKind, Occasion, occasion
+from mailguard.auth.notices import WEEK, Notice, NoticeKind, Occasion, occasion, tells_all
 from mailguard.auth.ports import AuditRow
 
 SILENT = {
@@ -27,7 +27,6 @@ SILENT = {
     Event.AUDIT_PURGED,
     Event.CLAIM_USED,  # its app password is told of
     Event.CLIENT_BOUND,
-    Event.CLIENT_UNNAMED,
     Event.VAULT_SEALED,
     Event.GRANT_REVOKED,
     Event.GRANT_ENDED,
@@ -38,6 +37,7 @@ SILENT = {
     Event.NOTICE_FAILED,
     Event.KEYS_ROTATED,
     Event.KEY_RETIRED,
+    Event.RECHECK_HELD,
     Event.ROW_ALTERED,
     Event.STORE_CREATED,
     Event.STORE_UPGRADED,
@@ -64,4 +64,19 @@ def test_a_replay_is_told_once_a_grant_and_network() -> None:
 def test_what_repeats_by_itself_is_told_once_a_week() -> None:
     refused = AuditRow(Event.CLIENT_REFUSED, 0.0, credential="a")
     assert occasion(refused) == Occasion(NoticeKind.CLIENT_REFUSED, "a", WEEK)
+    unnamed = AuditRow(Event.CLIENT_UNNAMED, 0.0, credential="a")
+    assert occasion(unnamed) == Occasion(NoticeKind.CLIENT_UNNAMED, "a", WEEK)
     assert occasion(AuditRow(Event.VAULT_REFUSED, 0.0, credential="a")) == Occasion(NoticeKind.VAULT_REFUSED, "", WEEK)
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "all_of_them"),
+    [
+        (NoticeKind.CODES_ISSUED, "1 bypass code", True),
+        (NoticeKind.CODE_USED, "bypass code", True),
+        (NoticeKind.CODES_ISSUED, "10 recovery codes", False),
+        (NoticeKind.APP_PASSWORD_ISSUED, "bypass for imap", False),
+    ],
+)
+def test_of_a_bypass_everybody_is_told(kind: NoticeKind, detail: str, all_of_them: bool) -> None:
+    assert tells_all(Notice(kind, "ann@example.org", 0.0, detail=detail)) is all_of_them

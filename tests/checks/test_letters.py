@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from mailguard import keyring
 from mailguard.checks import Level
+from mailguard.store import Store
 from tests.checks.conftest import Site
+from tests.store.words import ANN, OPERATOR
 
 
 async def test_the_way_of_letters_is_tried_without_sending_one(site: Site) -> None:
@@ -35,6 +38,22 @@ async def test_a_secret_that_is_not_there_is_found(site: Site) -> None:
     site.relay += 'user = "ann@example.org"\nsecret_file = "secret"\n'
     (found,) = await site.worst()
     assert (found.what, "notify.relay.secret_file" in found.remedy) == ("letters", True)
+
+
+async def test_letters_that_wait_are_found_with_the_relays_answer(site: Site, tmp_path: Path) -> None:
+    await site.found()
+    store = await Store.open(
+        f"sqlite:///{tmp_path}/records/mailguard.db", keyring.load(tmp_path / "keys" / "keys.toml")
+    )
+    try:
+        await store.accounts.add(ANN, actor=OPERATOR)
+        await store.accounts.suspend(ANN, actor=OPERATOR)
+        letter = await store.notices.claim("desk@office.example")
+        assert letter is not None
+        await store.notices.failed(letter, "451 later")
+    finally:
+        await store.close()
+    assert [each.what for each in await site.worst()] == ["letters wait to be sent: 451 later"]
 
 
 @pytest.mark.parametrize(

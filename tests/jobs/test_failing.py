@@ -116,6 +116,18 @@ async def test_the_record_is_read_in_pieces_and_no_further_back_than_a_day(
     assert found.since >= clock.at - DAY
 
 
+async def test_what_shares_a_row_counts_before_and_after_that_row_is_written(
+    store: Store, ann: Account, clock: StoppedClock
+) -> None:
+    stale = replace(refused(reason="wrong-repeated"), daily=True)
+    await tries(store, clock, stale, hours=8)
+    (before,) = await store.notices.refused_since(clock.at - DAY)
+    clock.at += 0.6 * DAY
+    assert await store.sealer.seal()
+    (after,) = await store.notices.refused_since(clock.at - DAY)
+    assert (before.times, after.times) == (24, 24)
+
+
 async def test_one_process_looks_an_hour(
     store: Store, ann: Account, clock: StoppedClock, keys: Keyring, database: Path
 ) -> None:

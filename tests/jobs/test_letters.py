@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from mailguard.auth.accounts import Account
 from mailguard.backends.post import Post
@@ -17,6 +18,7 @@ from tests.store.words import ANN, NOON, OPERATOR, SEED, StoppedClock, sql
 from tests.support.hostile_store import HostileStore, Peer, SubmissionStore
 
 DESK = "desk@office.example"
+KILLED = "SELECT RAISE(ABORT, 'killed')"
 
 
 @pytest.fixture
@@ -77,18 +79,18 @@ async def test_a_relay_that_is_down_is_said_once_and_the_letter_comes_later(
 
 
 async def test_a_process_killed_before_it_could_note_the_sending_sends_the_same_letter_later(
-    due: Store, tmp_path: Path, clock: StoppedClock, monkeypatch: pytest.MonkeyPatch
+    due: Store, tmp_path: Path, clock: StoppedClock, database: Path
 ) -> None:
-    async def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
     script = Relay()
     job = LetterJob(due.notices, lambda: office(tmp_path / "smtp"))
     with HostileStore(script, path=tmp_path / "smtp"):
-        with monkeypatch.context() as patch:
-            patch.setattr(due.notices, "sent", killed)
-            with pytest.raises(KeyboardInterrupt):
-                await job.look()
+        sql(
+            database,
+            "CREATE TRIGGER killed BEFORE UPDATE OF sent_at ON notices BEGIN SELECT RAISE(ABORT, 'killed'); END",
+        )
+        with pytest.raises(IntegrityError):
+            await job.look()
+        sql(database, "DROP TRIGGER killed")
         for _ in range(10):  # other processes look every few seconds
             await job.look()
             clock.at += 5

@@ -277,7 +277,7 @@ class Entering:
     code: OneTimeCode | None  # burned
     instead: bytes  # hash of the recovery code in place of the one that is burned; else empty
     revision: int
-    place: Place  # known from now on as one where this name was granted
+    place: Place | None  # known from now on as one where this name was granted
     audit: AuditRow  # event SIGN_IN_GRANTED
     stake: Stake  # refunded
     store_password: Secret | None  # has just proved right: sealed anew to the account's app passwords

@@ -18,7 +18,7 @@ from mailguard.auth.authenticator import LOOKS, ask
 from mailguard.auth.events import Event
 from mailguard.auth.names import NameRefused
 from mailguard.auth.ports import AuditRow, Entering, Lost, Reserved, Stake, StoreUnavailable, temporary
-from mailguard.auth.standing import Proven, SignedIn, Site, standing_of
+from mailguard.auth.standing import Proven, SignedIn, Site, Standing, standing_of
 from mailguard.secret import Secret
 
 if TYPE_CHECKING:
@@ -213,6 +213,10 @@ class SignIn:
         if shown.code is not None and shown.code.kind is CodeKind.RECOVERY:
             salt = shown.code.salt
             fresh = await self._house.beside.run(lambda: recovery.make(1, salt))
+        policy = self._by.policies.of(facts.account, answer.group)
+        may_enrol = shown.code is not None and shown.code.may_enrol
+        standing = standing_of(factor, facts.account, policy, enrolled=enrolled, may_enrol=may_enrol)
+        place = throttle.place(self._by.keyring, name, self._origin.network)
         device = shown.step.device.id if shown.step is not None else ""
         used = shown.code.id if shown.code is not None else device
         entered = await self._house.records.enter(
@@ -226,8 +230,11 @@ class SignIn:
                 code=shown.code,
                 instead=fresh.hashes[0] if fresh is not None else b"",
                 revision=facts.revision,
-                place=throttle.place(self._by.keyring, name, self._origin.network),
-                audit=replace(self._row, event=Event.SIGN_IN_GRANTED, factor=factor, credential=used),
+                # Whoever phished the password of somebody who has no factor yet makes no network a known one by it.
+                place=None if standing is Standing.NEEDS_CODE else place,
+                audit=replace(
+                    self._row, event=Event.SIGN_IN_GRANTED, factor=factor, credential=used, detail=standing.value
+                ),
                 stake=stake,
                 store_password=self._password if self._by.seals else None,
             )
@@ -235,12 +242,10 @@ class SignIn:
         if isinstance(entered, Lost):
             return await self._refuse(Refused(_LOST.get(entered, Reason.CODE_REUSED)), stake)
         self.proven = Proven(entered, self._password)
-        policy = self._by.policies.of(facts.account, answer.group)
-        may_enrol = shown.code is not None and shown.code.may_enrol
         return SignedIn(
             name=name,
             account_id=entered,
-            standing=standing_of(factor, facts.account, policy, enrolled=enrolled, may_enrol=may_enrol),
+            standing=standing,
             factor=factor,
             device=device,
             revision=facts.revision,

@@ -2,9 +2,10 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import pyotp
 import pytest
@@ -37,6 +38,7 @@ from tests.auth.test_authenticator import (
     swap_for_a_folder,
 )
 
+T = TypeVar("T")
 ENFORCE = Policy(two_factor=TwoFactor.ENFORCE)
 OPERATOR = "operator:root"
 
@@ -225,6 +227,42 @@ async def test_a_bare_password_that_mail_refuses_still_leads_to_the_set_up(scene
     scene.policy = ENFORCE
     assert await scene.by_mail(PASSWORD) is Reason.SECOND_FACTOR_REQUIRED
     assert await scene.outcome() == (Factor.PASSWORD, Standing.NEEDS_CODE)
+
+
+async def test_a_password_that_needs_more_makes_no_network_a_known_one(scene: Scene, folder: Path) -> None:
+    await scene.account()
+    scene.policy = ENFORCE
+    assert await scene.outcome(origin=AWAY) == (Factor.PASSWORD, Standing.NEEDS_CODE)
+    database = sqlite3.connect(folder / "mailguard.db")
+    assert database.execute("SELECT * FROM known_networks").fetchall() == []
+    await scene.outcome(await scene.code(CodeKind.BYPASS))
+    assert len(database.execute("SELECT * FROM known_networks").fetchall()) == 1
+    database.close()
+    granted = [r.row.detail for r in await scene.store.audit.list() if r.row.event is Event.SIGN_IN_GRANTED]
+    assert granted == ["needs-code", "bypass"]
+
+
+class Counted(Threads):
+    """How often work went beside the loop."""
+
+    runs = 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        self.runs += 1
+        return await super().run(work)
+
+
+async def test_hashes_are_computed_beside_the_loop_for_whoever_asks(scene: Scene) -> None:
+    await scene.enrol()
+    paper = await scene.code(CodeKind.RECOVERY)
+    scene.threads = threads = Counted()
+    runs = []
+    for second, name in (("", ANN), ("000000", ANN), ("abcde-abcde-abcde", "nobody"), (paper, ANN)):
+        before = threads.runs
+        await scene.outcome(second, name=name)
+        runs.append(threads.runs - before)
+    threads.close()
+    assert runs == [0, 0, 1, 2]  # the last: one to look, one for the code in place of it
 
 
 async def test_a_first_right_password_makes_an_account(scene: Scene) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mailguard.auth.accounts import Account
+from mailguard.auth import recovery
+from mailguard.auth.accounts import Account, CodeKind
 from mailguard.auth.events import Event
 from mailguard.auth.ports import Lost
 from mailguard.keyring import Keyring, Purpose
@@ -83,6 +84,19 @@ async def test_three_processes_race_for_each_step_and_one_wins(store: Store, ann
     assert len(said) == 3 * STEPS
     granted = [r for r in await store.audit.list() if r.row.event is Event.LOGIN_GRANTED]
     assert len(granted) == STEPS
+
+
+async def test_three_processes_race_for_each_one_time_code_and_one_is_in(
+    store: Store, ann: Account, database: Path
+) -> None:
+    await store.devices.confirm((await store.devices.enrol(ANN, "phone", SEED, actor=OPERATOR)).id, 0, actor=OPERATOR)
+    issued = await store.codes.issue(ANN, CodeKind.RECOVERY, recovery.make(10), actor=OPERATOR)
+    with workers("signer", database, "abc") as found:
+        said = [line.split() for lines in together(found) for line in lines]
+    assert sorted(words[1] for words in said if words[0] == "won") == sorted(code.id for code in issued)
+    assert {words[2] for words in said if words[0] == "lost"} <= {Lost.STEP_USED.value}
+    used = [r for r in await store.audit.list() if r.row.event is Event.CODE_USED]
+    assert len(used) == len(issued)
 
 
 async def test_mixed_writes_of_three_processes_never_meet_a_locked_database(

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mailguard.auth.accounts import Account, AccountName, AppPassword, KeyedHash, TotpDevice
+from mailguard.auth.accounts import Account, AccountName, AppPassword, KeyedHash, OneTimeCode, TotpDevice
 from mailguard.auth.attempt import Admission, Factor, MailProtocol, Origin
 from mailguard.auth.events import Event
-from mailguard.auth.ports import AuditRow, Bucket, Entry, Reservation, Stake, Winning
+from mailguard.auth.ports import AuditRow, Bucket, Entering, Entry, Reservation, Reserved, Stake, Winning
+from mailguard.auth.standing import Site
 from mailguard.keyring import Keyring, Purpose
 from mailguard.secret import Secret
 from mailguard.store import Store, new_id
@@ -110,6 +111,26 @@ def by_app_password(
     audit = granted(name, at, factor=Factor.APP_PASSWORD, credential=row.id, person=person.name if person else "")
     entry = Entry(name, row.account_id, Factor.APP_PASSWORD, row.id, "", revision, audit, row)
     return replace(entry, person=person.id if person else "")
+
+
+def by_one_time_code(code: OneTimeCode, *, at: float = NOON) -> Entering:
+    """A sign-in by password and a one-time code, of an account that has an authenticator."""
+    audit = AuditRow(Event.SIGN_IN_GRANTED, at, account=ANN, origin=HOME, protocol=Site.PORTAL)
+    return Entering(
+        name=ANN,
+        account_id=code.account_id,
+        group="",
+        factor=Factor.RECOVERY_CODE,
+        enrolled=True,
+        step=None,
+        code=code,
+        instead=b"",
+        revision=0,
+        place=None,
+        audit=audit,
+        stake=Stake(stakes(), Reserved.NEW),
+        store_password=None,
+    )
 
 
 def bare(account_id: str | None, *, name: AccountName = ANN, revision: int = 0) -> Entry:

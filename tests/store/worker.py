@@ -14,7 +14,19 @@ from mailguard.auth.ports import Lost, Question, Questions, Reserved, Stake
 from mailguard.keyring import Keyring, Purpose
 from mailguard.store import Store
 from mailguard.store.sessions import SessionRow
-from tests.store.words import ANN, HOME, NOON, OPERATOR, app_password, by_code, digest, granted, refused, stakes
+from tests.store.words import (
+    ANN,
+    HOME,
+    NOON,
+    OPERATOR,
+    app_password,
+    by_code,
+    by_one_time_code,
+    digest,
+    granted,
+    refused,
+    stakes,
+)
 
 STEPS = 100
 ROUNDS = 20
@@ -45,6 +57,19 @@ async def racer(url: str, keys: Keyring, name: str) -> None:
                 say("won", step)
             case Lost() as lost:
                 say("lost", step, lost.value)
+    await store.close()
+
+
+async def signer(url: str, keys: Keyring, name: str) -> None:
+    """Signs in with every recovery code in turn, as others do."""
+    store = await Store.open(url, keys, now=lambda: NOON)
+    account = await store.accounts.get(ANN)
+    for code in await store.sign_ins.codes(account, NOON):
+        match await store.sign_ins.enter(by_one_time_code(code)):
+            case Lost() as lost:
+                say("lost", code.id, lost.value)
+            case _:
+                say("won", code.id)
     await store.close()
 
 
@@ -147,6 +172,7 @@ async def binder(url: str, keys: Keyring, name: str) -> None:
 
 
 ROLES = {
+    "signer": signer,
     "sealer": sealer,
     "binder": binder,
     "asker": asker,

@@ -649,3 +649,66 @@ class Hurried(Turns):
 
     async def rest(self) -> None:
         self.rests += 1
+
+
+async def test_a_string_in_flight_from_two_places_wins_at_one_and_is_a_replay_at_the_other(scene: Scene) -> None:
+    await scene.enrol()
+    string = PASSWORD + scene.code()
+    scene.directory.answers.clear()
+    here, directory = scene.login(string)
+    scene.turns = Turns()  # of another worker
+    away, _ = scene.login(string, origin=AWAY)
+    both = asyncio.gather(here.decide(directory), away.decide(directory))
+    async with asyncio.timeout(10):
+        while len(scene.directory.asked) < 2:  # noqa: ASYNC110  (a database in between holds no event)
+            await asyncio.sleep(0.01)
+    scene.directory.answers.set()
+    outcomes = await both
+    (won,) = (outcome for outcome in outcomes if isinstance(outcome, Admission))
+    (lost,) = (outcome for outcome in outcomes if isinstance(outcome, Refused))
+    assert (won.factor, lost.reason) == (Factor.CODE, Reason.REPLAY)
+    (row,) = [entry.row for entry in await scene.store.audit.list() if entry.row.reason == "replay"]
+    assert row.credential == won.credential, "the record says of which grant"
+
+
+async def test_a_grant_joins_its_second_family_once(scene: Scene) -> None:
+    await scene.enrol()
+    string = PASSWORD + scene.code()
+    assert await scene.outcome(string) is Factor.CODE
+    dual, other = Origin.of("2001:db8:1::7", 40003), Origin.of("2001:db8:2::7", 40004)
+    for door in (MASTER, OWN):
+        assert await scene.outcome(string, origin=dual, door=door) is Factor.GRANT
+        assert await scene.outcome(string, origin=other, door=door) is Reason.REPLAY
+    assert len(scene.directory.asked) == 2, "a replay reaches no store, even under own"
+
+
+async def test_a_stale_string_costs_one_question_and_one_failure_however_often_it_comes(scene: Scene) -> None:
+    await scene.enrol()
+    string = PASSWORD + scene.code()
+    login, directory = scene.login(string)
+    assert isinstance(await login.decide(directory), Admission)
+    await login.defer(Refused(Reason.BACKEND_UNAVAILABLE))  # no session comes of it: the idle clock runs
+    scene.directory.asked.clear()
+    scene.hands.at += 3600
+    for origin in (HOME, HOME, AWAY) * 20:
+        assert await scene.outcome(string, origin=origin) in (Reason.CODE_WRONG, Reason.WRONG_REPEATED)
+        scene.hands.at += 1200
+    assert len(scene.directory.asked) == 1
+    assert await scene.outcome(PASSWORD + scene.code()) is Factor.CODE
+
+
+async def test_under_a_policy_without_codes_a_live_grant_passes_no_more(scene: Scene) -> None:
+    await scene.enrol()
+    string = PASSWORD + scene.code()
+    assert await scene.outcome(string) is Factor.CODE
+    scene.policy = Policy(codes_in_mail_clients=False)
+    assert await scene.outcome(string) is Reason.CODES_NOT_ALLOWED
+
+
+async def test_a_grant_has_as_many_connections_as_the_policy_says(scene: Scene) -> None:
+    scene.policy = Policy(grant_connections=3)
+    await scene.enrol()
+    string = PASSWORD + scene.code()
+    for _ in range(6):
+        await scene.outcome(string)
+    assert len(await scene.store.sessions.list(ANN)) == 3

@@ -185,8 +185,10 @@ async def running(
     identity: Script | None = None,
     login: str = "own",
     more: str = "",
+    source: str = 'questions = "1000/30m"\n',
 ) -> AsyncIterator[Running]:
-    """Start scripted stores and a worker before them; stop all of it at the end. `more` is appended to the file."""
+    """Start scripted stores and a worker before them; stop all of it at the end. `more` is appended to the file,
+    `source` is what stands below [identity]."""
     async with AsyncExitStack() as stack:
 
         def store(script: Script) -> int:
@@ -200,7 +202,7 @@ async def running(
             login,
         )
         file = folder / login / "config.toml"
-        _write(file, tables + more)
+        _write(file, f"{tables}[identity]\n{source}{more}")
         settings = config.load(file)
         ring = keyring.create(settings.keys.file)
         doors = [Door(listen, bind(listen.address)) for listen in settings.listen]
@@ -243,8 +245,5 @@ def _configuration(
     return (
         '[server]\nhostname = "mail.example.org"\nworkers = 1\ndrain = "0s"\n'
         f'[tls]\ncertificate = "{certificate.certificate}"\nprivate_key = "{certificate.key}"\n'
-        '[names]\ndomain = "example.org"\n[identity]\nquestions = "1000/30m"\n[throttle]\nfailure_delay = "0s"\n'
-        + listens
-        + legs
-        + asked
+        '[names]\ndomain = "example.org"\n[throttle]\nfailure_delay = "0s"\n' + listens + legs + asked
     )

@@ -170,6 +170,14 @@ async def test_whom_it_reached_before_the_relay_broke_off_is_known(at: At, local
     assert (delivery.refused, list(delivery.later)) == ({}, recipients[1:])
 
 
+async def test_a_port_that_speaks_no_tls_is_said_to_be_so(at: At) -> None:
+    with HostileStore(sound()) as store:
+        way = at(store)
+        with pytest.raises(BackendFailure, match="TLS failed") as failed:
+            await rehearse(way)
+    assert failed.value.kind is FailureKind.TLS
+
+
 async def test_a_port_where_nobody_listens(at: At, localhost: Issued) -> None:
     with HostileStore(sound(), certificate=localhost) as store:
         gone = at(store)
@@ -236,6 +244,14 @@ def test_the_way_is_the_relay_or_the_master_or_none(tmp_path: Path) -> None:
     assert "sesame" not in repr(known)
 
 
+def test_a_sender_that_is_the_master_itself_is_refused(tmp_path: Path) -> None:
+    """Dovecot forgets whom a login is for where master and user are the same."""
+    (tmp_path / "secret").write_text("open sesame\n")
+    master = f'login = "master"\nmaster_user = "{SENDER}"\nmaster_secret_file = "secret"\n'
+    with pytest.raises(ConfigError, match=r"notify\.from: .*write another address"):
+        post_of(settings(tmp_path, SUBMISSION + master + '[identity.backend]\nhost = "store.internal"\nport = 993\n'))
+
+
 @pytest.mark.parametrize("content", [None, "", "two\nlines"])
 def test_a_secret_that_cannot_be_read_names_its_key(tmp_path: Path, content: str | None) -> None:
     if content is not None:
@@ -246,6 +262,10 @@ def test_a_secret_that_cannot_be_read_names_its_key(tmp_path: Path, content: str
 
 async def test_a_letter_over_a_unix_socket(tmp_path: Path) -> None:
     script = Picky()
+    nowhere = Post(host=f"unix:{tmp_path}/no", port=25, tls=TlsMode.NONE, hostname="mail.example.org", sender=SENDER)
+    with pytest.raises(BackendFailure, match="No such file") as failed:
+        await rehearse(nowhere)
+    assert failed.value.kind is FailureKind.UNREACHABLE
     with HostileStore(script, path=tmp_path / "smtp"):
         by = Post(host=f"unix:{tmp_path}/smtp", port=25, tls=TlsMode.NONE, hostname="mail.example.org", sender=SENDER)
         await hand_in(by, {"250@a.example": LETTER})

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from mailguard.store.seal import Seal
 
 
+# Nothing else is written: a reference that somebody has broken in the file must not stop a rotation.
+_MADE_ANEW = ("seal_key", "sealed_seed", "sealed", "mac_key", "mac")
+
+
 @dataclass(frozen=True, slots=True)
 class Unfit:
     """A row that was altered outside mailguard, or whose generation the key file does not have."""
@@ -62,7 +66,7 @@ def reseal(connection: Connection, seal: Seal) -> Resealed:
                 keys = frozenset(row[column] for column in table.c if column.name.endswith("_key"))
                 unfit.append(Unfit(table.name, str(row[primary]), keys))
             elif not _is_newest(seal, row):
-                fresh.append({"row": row[primary], **values})
+                fresh.append({"row": row[primary], **{name: values[name] for name in _MADE_ANEW if name in values}})
         if fresh:
             connection.execute(update(table).where(primary == bindparam("row")), fresh)
             renewed += len(fresh)

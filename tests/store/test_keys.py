@@ -275,3 +275,18 @@ async def test_another_secret_under_the_same_id_is_recognised(
     with pytest.raises(KeysError, match="another secret for generation"):
         await Store.open(f"sqlite:///{database}", keyring.load(wrong), now=clock)
     assert content(database) == before
+
+
+async def test_the_key_of_the_record_is_sealed_anew_and_stays_the_same_key(
+    store: Store, ann: Account, keys: Keyring, file: Path, *, database: Path, clock: StoppedClock
+) -> None:
+    old = keys.newest.id
+    await store.sealer.seal()
+    before = (await store.sealer.tip()).head
+    await store.keys.rotate(file, actor=OPERATOR)
+    assert sql(database, "SELECT seal_key, mac_key FROM audit_key") == [(keys.newest.id, keys.newest.id)]
+    assert (await store.sealer.tip()).head == before
+    settled(clock, keys)
+    await store.keys.retire(file, old, actor=OPERATOR)
+    assert (await store.sealer.tip()).head == before
+    assert await store.sealer.seal(), "the chain goes on from there"

@@ -12,7 +12,7 @@ from mailguard.auth.policy import FirstEnrolment, Policies, Policy, TwoFactor
 from mailguard.auth.ports import Questions
 from mailguard.auth.totp import Window
 from mailguard.backends.target import Target, identity_target, target
-from mailguard.config import Source, Unknown, Username
+from mailguard.config import Source, Successes, Unknown, Username
 from mailguard.identity.local import LocalIdentity
 from mailguard.net.tls import SniName, server_context
 from mailguard.protocols.codes import URL_MAX, Say
@@ -45,6 +45,7 @@ def rules_of(settings: Settings, store: Store, clock: Clock, keyring: Keyring, t
             naming_of(settings),
             turns,
             Questions(settings.identity.questions.count, settings.identity.questions.seconds),
+            daily=settings.audit.successes is Successes.DAILY,
             seals=any(target.form is LoginForm.OWN for target in targets.values()),
         ),
         targets=targets,

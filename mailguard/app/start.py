@@ -17,6 +17,7 @@ from mailguard.app.rules import rules_of
 from mailguard.app.worker import Door, Worker
 from mailguard.auth.ports import StoreUnavailable
 from mailguard.config import ConfigError, Settings
+from mailguard.jobs.sealing import tell_head
 from mailguard.keyring import KeysError
 from mailguard.net.tls import TlsError
 from mailguard.proxy.turns import Turns
@@ -82,6 +83,7 @@ async def _open_and_close(settings: Settings, *, fresh: bool) -> int:
         office_of(settings)
         if fresh:
             await store.sessions.sweep(())
+            await tell_head(store.sealer)
     finally:
         await store.close()
     return 0

@@ -21,17 +21,19 @@ from mailguard.app.rules import rules_of
 from mailguard.auth.attempt import MailProtocol, Origin
 from mailguard.auth.ports import StoreUnavailable
 from mailguard.config import ConfigError, Listen, Settings, TlsMode
-from mailguard.jobs import failing, letters, recheck
+from mailguard.jobs import failing, letters, recheck, sealing
 from mailguard.jobs.every import every
 from mailguard.jobs.failing import FailingDevices
 from mailguard.jobs.letters import LetterJob
 from mailguard.jobs.probes import LOOK_SECONDS, ProbeJob
 from mailguard.jobs.recheck import RecheckJob
 from mailguard.jobs.revocations import POLL_SECONDS, RevocationPoll
+from mailguard.jobs.sealing import Sealing
 from mailguard.net.listener import Listener, Lobby
 from mailguard.net.stream import accept
 from mailguard.net.tasks import Tasks
 from mailguard.net.tls import TlsError
+from mailguard.observe import stream
 from mailguard.proxy import line_front, smtp_front
 from mailguard.proxy.house import AlertMemory, House, Mirror
 from mailguard.proxy.registry import Registry
@@ -90,6 +92,8 @@ class Worker:
         self._clock = clock
         self._ring = house.rules.authenticator.keyring
         self._office = office_of(settings)
+        self._stream = stream.opened(settings.audit.stream)
+        self._sealing = Sealing(store.sealer, clock, lambda: self._stream, lambda: self._settings.audit.retention)
         self._jobs = Tasks()
         self._connections = Tasks()
         self._listeners = [
@@ -137,6 +141,9 @@ class Worker:
         self._repeat(USE_SECONDS, store.app_passwords.keep_open, "use")
         self._repeat(EXPIRY_SECONDS, store.grants.expire, "grants")
         self._repeat(PURGE_SECONDS, store.purge, "purge")
+        self._repeat(sealing.LOOK_SECONDS, self._sealing.look, "sealing")
+        self._repeat(sealing.HEAD_SECONDS, self._sealing.head, "audit head")
+        self._repeat(sealing.PURGE_SECONDS, self._sealing.purge, "audit purge")
         letter_job = LetterJob(store.notices, lambda: self._office)
         self._repeat(letters.LOOK_SECONDS, letter_job.look, "letters")
         failing_devices = FailingDevices(store.notices, store.probes, self._clock.now)
@@ -247,6 +254,7 @@ class Worker:
             await self.house.registry.flush(self._store.sessions)
         except StoreUnavailable as trouble:
             log.error("ends of sessions could not be recorded", extra={"detail": str(trouble)})
+        await self._end_record()
         await self._store.close()
 
     async def _drained(self, hurry: asyncio.Event) -> None:
@@ -255,6 +263,16 @@ class Worker:
         hurried = waiting.spawn(hurry.wait(), name="hurry")
         await asyncio.wait({quiet, hurried}, timeout=self._settings.server.drain, return_when=asyncio.FIRST_COMPLETED)
         await waiting.close()
+
+    async def _end_record(self) -> None:
+        """What was written last is sealed too, and the head that stays is put where nobody here can change it."""
+        try:
+            await self._sealing.seal()
+            await sealing.tell_head(self._store.sealer)
+        except StoreUnavailable as trouble:
+            log.error("the last rows of the audit are not sealed yet", extra={"detail": str(trouble)})
+        if self._stream is not None:
+            await asyncio.to_thread(self._stream.close)
 
     def _reload(self) -> None:
         try:
@@ -265,6 +283,10 @@ class Worker:
         except (ConfigError, TlsError) as error:
             log.error("reload refused, the old configuration stays", extra={"detail": str(error)})
             return
+        if settings.audit.stream is not self._settings.audit.stream:
+            former, self._stream = self._stream, stream.opened(settings.audit.stream)
+            if former is not None:
+                self._jobs.spawn(asyncio.to_thread(former.close), name="former stream")
         self._settings, self._office = settings, office
         log.info("reloaded")
 

@@ -216,3 +216,4 @@ class Admission:
     person_name: str = ""  # that person's canonical name
     client_lock: bool = False  # its app password is bound to the first IMAP ID name
     client_bound: str = ""  # that name, once it has come
+    daily: bool = False  # what it does is recorded by the day

@@ -12,6 +12,7 @@ from mailguard.auth.attempt import (
     Admission,
     Answer,
     CodeReading,
+    Factor,
     Granted,
     LoginForm,
     Proof,
@@ -74,6 +75,7 @@ class Authenticator:
     naming: Naming
     turns: Turns
     questions: Questions
+    daily: bool = False  # logins by app password are recorded by the day
     seals: bool = False  # some leg opens with the user's own password: what proves right goes into the vault
 
     def login(self, attempt: LoginAttempt, door: Door, origin: Origin, session: str) -> Login:
@@ -278,7 +280,13 @@ class Login:
             credential=credential,
             device=device,
             revision=facts.revision,
-            audit=replace(self._row, event=Event.LOGIN_GRANTED, factor=granted.factor, credential=credential or device),
+            audit=replace(
+                self._row,
+                event=Event.LOGIN_GRANTED,
+                factor=granted.factor,
+                credential=credential or device,
+                daily=self._by.daily and granted.factor is Factor.APP_PASSWORD,
+            ),
             app_password=proof.app_password,
             person=proof.holder.id if proof.holder is not None else "",
             stake=stake,

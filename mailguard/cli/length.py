@@ -1,7 +1,8 @@
-"""Lengths of time on the command line, written as in the configuration."""
+"""Lengths of time and moments on the command line, written as in the configuration."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
@@ -20,3 +21,12 @@ def seconds(written: str, option: str, shortest: str = "1s") -> float | None:
         return duration(shortest, LONGEST).read(written, Path())
     except Wrong as wrong:
         raise typer.BadParameter(str(wrong), param_hint=option) from None
+
+
+def moment(written: str, now: float, option: str) -> float | None:
+    """UTC seconds of a date, which begins at midnight, or of so long ago; None for an empty one."""
+    try:
+        return datetime.strptime(written, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        back = seconds(written, option)
+        return None if back is None else now - back

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,11 +17,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mailguard.cli.refusal import Refusal
+
 Cell = str | int | float | bool | None | Sequence[str]
 Row = Mapping[str, Cell]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
+PROGRESS_SECONDS = 5.0
 _WIDE = 10_000  # columns where no terminal says how many there are: nothing is folded for a program that reads along
 
 
@@ -66,6 +73,37 @@ def say(text: str) -> None:
 def note(text: str) -> None:
     """A line for the person at the terminal, kept out of what a script reads."""
     sys.stderr.write(f"{text}\n")
+
+
+class Progress:
+    """Tells the person at the terminal how far something long is, now and then."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._told_at = time.monotonic()
+
+    def __call__(self, count: int) -> None:
+        """So many so far."""
+        now = time.monotonic()
+        if now - self._told_at >= PROGRESS_SECONDS:
+            self._told_at = now
+            note(f"{count:,} {self._what} …")
+
+
+@contextmanager
+def lines_to(file: Path | None) -> Iterator[Callable[[Iterable[object]], None]]:
+    """A way to write JSON Lines to a new file that only its owner may read, or to standard output.
+
+    Refusal where the file exists or cannot be made.
+    """
+    try:
+        descriptor = None if file is None else os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise Refusal(f"{file} exists and is not overwritten: name another file") from None
+    except OSError as error:
+        raise Refusal(f"{file} cannot be made ({error.strerror}): name a file in a folder you may write") from None
+    with nullcontext(sys.stdout) if descriptor is None else os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        yield lambda values: out.writelines(f"{json.dumps(value)}\n" for value in values)
 
 
 def when(seconds: float | None) -> str | None:

@@ -11,6 +11,7 @@ import typer
 from mailguard import config, keyring, store
 from mailguard.cli.output import note, say
 from mailguard.cli.records import Records, actor, settings_path, with_records
+from mailguard.store.chain import Head
 
 app = typer.Typer(no_args_is_help=True, help="The database of the records.")
 
@@ -32,10 +33,10 @@ def backup(
 ) -> None:
     """Copy the database, in use or not, into a new file that only you may read."""
 
-    async def work(records: Records) -> Path:
-        await records.store.backup(file, actor=records.actor)
-        return records.settings.keys.file
+    async def work(records: Records) -> tuple[Path, Head]:
+        head = await records.store.backup(file, actor=records.actor)
+        return records.settings.keys.file, head
 
-    keys = with_records(ctx, work)
-    say(f"copied to {file}")
+    keys, head = with_records(ctx, work)
+    say(f"copied to {file}, its audit up to head {head}")
     note(f"it opens nothing without {keys}: keep a copy of that too, elsewhere")

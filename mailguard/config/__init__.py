@@ -1,12 +1,14 @@
 """config.toml → frozen settings. Every error names its key and says what to write."""
 
 from mailguard.config.choices import (
+    AuditStream,
     ForwardClient,
     LogFormat,
     Login,
     MasterForm,
     ProtocolName,
     Source,
+    Successes,
     TlsMode,
     TwoFactor,
     Unknown,
@@ -20,6 +22,7 @@ from mailguard.config.settings import Settings
 from mailguard.config.username import Username
 
 __all__ = [
+    "AuditStream",
     "Backend",
     "ConfigError",
     "ConfigErrors",
@@ -34,6 +37,7 @@ __all__ = [
     "ProtocolName",
     "Settings",
     "Source",
+    "Successes",
     "Tls",
     "TlsMode",
     "TwoFactor",

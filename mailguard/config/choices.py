@@ -103,6 +103,23 @@ class CodeWindow(StrEnum):
 
 
 @unique
+class Successes(StrEnum):
+    """How the logins of one app password are recorded."""
+
+    EACH = "each"
+    DAILY = "daily"
+
+
+@unique
+class AuditStream(StrEnum):
+    """Where each row of the record is written as well, as a line of JSON."""
+
+    NONE = "none"
+    STDOUT = "stdout"
+    SYSLOG = "syslog"
+
+
+@unique
 class LogFormat(StrEnum):
     """How log records are written."""
 

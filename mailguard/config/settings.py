@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from mailguard.config import kinds
-from mailguard.config.choices import LogFormat
+from mailguard.config.choices import AuditStream, LogFormat, Successes
 from mailguard.config.connections import Backend, Identity, Listen, Networks, NotifyRelay, Server, Tls
 from mailguard.config.key import Key, key, lines_of
 from mailguard.config.kinds import ADDRESS, MAILBOX, NETWORKS, PATH
@@ -53,8 +53,18 @@ class Portal:
 class Audit:
     """The record."""
 
-    retention: str = key(
-        kinds.text(".*", "a length of time"), "365d", "", built=False, waits="nothing is purged: rows are kept for ever"
+    retention: float | None = key(
+        kinds.optional_duration("1d", "36500d"),
+        "365d",
+        'older rows are deleted; six years: "2190d"; empty: kept for ever',
+    )
+    successes: Successes = key(
+        kinds.choice(Successes),
+        "each",
+        "each | daily: one row a day for further logins of one app password from one network",
+    )
+    stream: AuditStream = key(
+        kinds.choice(AuditStream), "none", "none | stdout | syslog: each row as a line of JSON as well"
     )
 
 

@@ -118,6 +118,7 @@ class Registry:
             reason=live.ended or why,
             client=str(live.client),
             detail=f"after {seconds} s{counts}",
+            daily=live.admission.daily,
         )
         self._ended.append((live.id, row))
 

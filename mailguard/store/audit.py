@@ -9,7 +9,7 @@ away in that.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, exists, func, insert, or_, select
 
@@ -18,13 +18,14 @@ from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.auth.standing import Site
 from mailguard.store import repeats
+from mailguard.store.lines import Line, line_of
 from mailguard.store.outbox import tell_of
 from mailguard.store.schema import accounts, audit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, RowMapping
+    from sqlalchemy import ColumnElement, Connection, Row, RowMapping
 
     from mailguard.store.engine import Database
 
@@ -47,7 +48,7 @@ PAGE = 1000
 class Recorded:
     """A row as it stands in the record; it stands for `repeats` further events like it, the last one at `last_at`.
 
-    `position` and `mac` place it in the chain; none while the sealer has not come to it.
+    `position` is its place in the chain; none while the sealer has not come to it.
     """
 
     seq: int
@@ -55,7 +56,6 @@ class Recorded:
     repeats: int
     last_at: float
     position: int | None = None
-    mac: bytes | None = None
 
 
 _SITES = {site.value: site for site in (*MailProtocol, *Site)}
@@ -82,7 +82,7 @@ def append(connection: Connection, row: AuditRow) -> None:
     tell_of(connection, row)
     values = values_of(row)
     if row.daily:
-        alike = [values[name] for name in _ALIKE]
+        alike = [values[name] for name in (*_ALIKE, "protocol")]
         if repeats.count(connection, alike, row.at, values, window=repeats.DAY, counts=repeats.FIRST) > repeats.FIRST:
             return
     elif (rate := RATES.get(row.event)) is not None:
@@ -112,18 +112,18 @@ class AuditLog:
 
     async def pages(
         self, account: str | None = None, since: float | None = None, until: float | None = None
-    ) -> AsyncIterator[Sequence[Recorded]]:
-        """All rows that match, oldest first, a page at a time. `until` is exclusive."""
+    ) -> AsyncIterator[Sequence[Line]]:
+        """All rows that match, oldest first, a page at a time, for other programs. `until` is exclusive."""
         which = _which(account, since, until)
         query = select(audit).where(_c.seq > bindparam("after"), *which).order_by(_c.seq).limit(PAGE)
         after = 0
 
-        def read(connection: Connection) -> Sequence[RowMapping]:
-            return connection.execute(query, {"after": after}).mappings().all()
+        def read(connection: Connection) -> Sequence[Row[Any]]:
+            return connection.execute(query, {"after": after}).all()
 
         while page := await self._database.read(read):
-            yield [recorded_of(row) for row in page]
-            after = page[-1][_c.seq]
+            yield [line_of(row._mapping) for row in page]
+            after = page[-1].seq
 
     async def list(
         self, account: str | None = None, since: float | None = None, limit: int | None = None
@@ -189,4 +189,4 @@ def recorded_of(row: RowMapping) -> Recorded:
         client=row[_c.client],
         detail=row[_c.detail],
     )
-    return Recorded(row[_c.seq], event, row[_c.repeats], row[_c.last_at], row[_c.position], row[_c.mac])
+    return Recorded(row[_c.seq], event, row[_c.repeats], row[_c.last_at], row[_c.position])

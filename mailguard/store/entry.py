@@ -142,7 +142,7 @@ def _by_app_password(connection: Connection, seal: Seal, entry: Entry) -> Admiss
     used = {"credential": app_password.id, "at": row.at, "where": where, "protocol": row.protocol or ""}
     first = {"credential": app_password.id, "at": row.at}
     if entry.first_use and connection.execute(_FIRST_USE, first).rowcount == 1:
-        audit.append(connection, replace(row, event=Event.APP_PASSWORD_FIRST_USED))
+        audit.append(connection, replace(row, event=Event.APP_PASSWORD_FIRST_USED, daily=False))
     if connection.execute(_USED, used).rowcount != 1:
         raise EntryLost(Lost.REVOKED)
     if entry.digest is not None:
@@ -158,6 +158,7 @@ def _by_app_password(connection: Connection, seal: Seal, entry: Entry) -> Admiss
         person_name=row.person,
         client_lock=app_password.client_lock,
         client_bound=app_password.client_bound,
+        daily=row.daily,
     )
 
 

@@ -15,9 +15,10 @@ from sqlalchemy import bindparam, delete, func, select, update
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.store import repeats
-from mailguard.store.audit import Recorded, append, recorded_of
+from mailguard.store.audit import append
 from mailguard.store.chain import Head, Walk, link, linked
 from mailguard.store.errors import RecordAltered
+from mailguard.store.lines import Line, line_of
 from mailguard.store.schema import audit, audit_state
 from mailguard.store.vouching import Ends, ends_of, keep_ends, key_of, new_key
 
@@ -76,11 +77,11 @@ class Sealer:
         # A claim of the future was made before the clock was set back.
         return holder == self._holder or claimed is None or not claimed <= now < claimed + CLAIM_SECONDS
 
-    async def seal(self) -> tuple[Recorded, ...]:
+    async def seal(self) -> tuple[Line, ...]:
         """Seal the next rows, at most BATCH; those rows. RecordAltered: what the chain hangs on was altered."""
         return await self._database.write(self._sealed)
 
-    def _sealed(self, connection: Connection) -> tuple[Recorded, ...]:
+    def _sealed(self, connection: Connection) -> tuple[Line, ...]:
         now = self._now()
         repeats.close(connection, now)
         key = key_of(connection, self._seal) or new_key(connection, self._seal, now)
@@ -96,7 +97,7 @@ class Sealer:
         ends = replace(ends, head=head, seq=rows[-1].seq, sealed_at=now)
         keep_ends(connection, key, ends, holder=self._holder, claimed_at=now)
         return tuple(
-            replace(recorded_of(row._mapping), position=step["place"], mac=step["sealed"])
+            line_of({**row._mapping, "position": step["place"], "mac": step["sealed"]})
             for row, step in zip(rows, done, strict=True)
         )
 

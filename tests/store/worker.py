@@ -158,7 +158,7 @@ async def sealer(url: str, keys: Keyring, name: str) -> None:
     for number in range(SEALED_ROWS):
         await store.ledger.record(granted(detail=f"{name} {number}"))
         for row in await store.sealer.seal():
-            say(row.position)
+            say(row["position"])
     await store.close()
 
 

@@ -160,7 +160,8 @@ def matches(schema: Mapping[str, Any], value: object) -> None:
 
 def test_lines_are_what_the_schema_says(own: Installation) -> None:
     schema = json.loads((TOP / "docs/operators/audit.schema.json").read_text())
-    assert schema["properties"]["event"]["enum"] == [event.value for event in Event], "renew the list in the schema"
+    named = schema["properties"]["event"]["enum"]
+    assert set(named) == set(Event), "an event is to be named in docs/operators/audit.schema.json too"
     own.done("account", "add", "ann")
     work(own, FULL)
     own.done("account", "add", "bob")

@@ -13,7 +13,9 @@ from mailguard.protocols.server.imap_grammar import NAME_MAX, Arguments, client_
 def named(text: bytes) -> str:
     arguments = Arguments()
     assert arguments.add(text) is None
-    return str(client_of(arguments.words))
+    client = client_of(arguments.words)
+    assert bool(client) is bool(str(client))
+    return str(client)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ class AuditRow:
     event: Event
     at: float  # UTC seconds
     account: str = ""  # canonical name; for a name that has none, an escaped prefix of what was typed
-    actor: str = ""  # "" the client itself; "operator:NAME"; "system"
+    actor: str = ""  # "" the client itself; "owner", signed in; "operator:NAME"; "system"
     person: str = ""  # canonical name of the person who acts for a shared mailbox
     origin: Origin | None = None
     protocol: MailProtocol | Site | None = None

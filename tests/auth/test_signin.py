@@ -126,8 +126,9 @@ def folder(tmp_path: Path) -> Path:
 async def scene(folder: Path, ring: Keyring) -> AsyncIterator[Scene]:
     hands, threads = Hands(), Threads()
     store = await Store.open(f"sqlite:///{folder / 'mailguard.db'}", ring, now=hands.now)
-    yield Scene(store, ring, hands, Listening(), threads)
-    await store.close()
+    scene = Scene(store, ring, hands, Listening(), threads)
+    yield scene
+    await scene.store.close()
     threads.close()
 
 
@@ -406,6 +407,23 @@ async def test_records_that_are_down_let_nobody_in(scene: Scene, folder: Path) -
     proven = await scene.attempt(PASSWORD, "").prove(done, scene.directory)
     assert isinstance(proven, Refused)
     assert proven.reason is Reason.RECORDS_UNAVAILABLE
+
+
+async def test_records_that_fail_at_the_last_moment_burn_nothing(scene: Scene, folder: Path, ring: Keyring) -> None:
+    await scene.enrol()
+    paper = await scene.code(CodeKind.RECOVERY)
+    for second in (paper, scene.digits()):
+        scene.directory.answers.clear()
+        waiting = asyncio.gather(scene.outcome(second))
+        await scene.directory.heard.acquire()
+        await scene.store.close()
+        scene.directory.answers.set()
+        (outcome,) = await waiting
+        assert outcome is Reason.RECORDS_UNAVAILABLE
+        scene.store = await Store.open(f"sqlite:///{folder / 'mailguard.db'}", ring, now=scene.hands.now)
+    scene.hands.at += 150  # what was staked is forgotten
+    assert await scene.outcome(paper) == (Factor.RECOVERY_CODE, Standing.FULL)
+    assert await scene.outcome(scene.digits()) == (Factor.CODE, Standing.FULL)
 
 
 async def test_a_name_that_cannot_be_is_refused_like_any_other(scene: Scene) -> None:

@@ -112,6 +112,8 @@ def _by_grant(
         return Refused(Reason.REPLAY)
     if not policy.codes_in_mail_clients:
         return Refused(Reason.CODES_NOT_ALLOWED)
+    if not grant.single and (policy.grant_limit is None or now >= grant.opened_at + policy.grant_limit):
+        return Refused(Reason.CODE_REUSED, "opened when the policy allowed more")
     if door.form is LoginForm.OWN:  # the leg itself must open with the password inside the string
         if answer is None or answer.verdict is Verdict.NO:
             return Refused(Reason.WRONG_PASSWORD)

@@ -114,6 +114,7 @@ class Bucket:
     limit: int  # distinct wrong secrets within the window
     window: float  # seconds
     resets: bool  # a granted login clears its count
+    kept: int = 0  # of `limit`, for networks where the name was granted lately
 
 
 @dataclass(frozen=True, slots=True)

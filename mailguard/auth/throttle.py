@@ -10,6 +10,7 @@ verified, so that parallel connections cannot guess more than sequential ones:
 The same wrong secret counts once a bucket however often it comes: old clients repeat a stale password for ever. Where
 only its code was wrong it is not looked at again either: ten strings, repeated, would guess at every step to come.
 It is recognised by a *mark*, 24 bits of a keyed hash: enough to tell repeats apart, too few to confirm a guess.
+Of the account's allowance some is kept for networks where it was granted lately: strangers do not shut its owner out.
 Valid app passwords and grants never come here.
 """
 
@@ -24,6 +25,7 @@ PAIR_LIMIT = 10
 PAIR_WINDOW = 15 * 60.0
 ACCOUNT_LIMIT = 100
 ACCOUNT_WINDOW = 24 * 3600.0
+ACCOUNT_KEPT = 10
 NETWORK_LIMIT = 200
 NETWORK_WINDOW = 15 * 60.0
 
@@ -43,9 +45,9 @@ def reservation(
     # guess the password by them.
     mark = _digest(keyring, Purpose.MARK, account, said)[:MARK_BYTES]
 
-    def bucket(parts: tuple[bytes, ...], limit: int, window: float, *, resets: bool) -> Bucket:
+    def bucket(parts: tuple[bytes, ...], limit: int, window: float, *, resets: bool, kept: int = 0) -> Bucket:
         key = _digest(keyring, Purpose.BUCKET, *parts)[:KEY_BYTES]
-        return Bucket(key, mark, limit, window, resets)
+        return Bucket(key, mark, limit, window, resets, kept)
 
     asked = place(keyring, name, network).network
     return Reservation(
@@ -53,7 +55,7 @@ def reservation(
         question=None if questions is None else Question(secrets.token_hex(8), asked, questions),
         buckets=(
             bucket((b"pair", account, where), PAIR_LIMIT, PAIR_WINDOW, resets=True),
-            bucket((b"account", account), ACCOUNT_LIMIT, ACCOUNT_WINDOW, resets=True),
+            bucket((b"account", account), ACCOUNT_LIMIT, ACCOUNT_WINDOW, resets=True, kept=ACCOUNT_KEPT),
             bucket((b"network", where), NETWORK_LIMIT, NETWORK_WINDOW, resets=False),
         ),
     )

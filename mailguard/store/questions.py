@@ -42,7 +42,15 @@ _SAW = insert(known_networks)
 _SEEN = _SAW.on_conflict_do_update(index_elements=[_n.network], set_={"seen_at": _SAW.excluded.seen_at})
 
 
-def ask(connection: Connection, reservation: Reservation, now: float) -> Reserved | None:
+def known(connection: Connection, reservation: Reservation, now: float) -> bool:
+    """Was the name granted from this network in the last 30 days?"""
+    if reservation.question is None:
+        return False
+    place = {"place": reservation.question.network, "known_since": now - KNOWN_SECONDS}
+    return connection.execute(_KNOWN, place).first() is not None
+
+
+def ask(connection: Connection, reservation: Reservation, now: float, *, known_here: bool) -> Reserved | None:
     """Count a question that is about to be put. Not counted, and not to be put: THROTTLED, or BUSY while the answers
     to others may yet leave room for it."""
     question = reservation.question
@@ -50,9 +58,7 @@ def ask(connection: Connection, reservation: Reservation, now: float) -> Reserve
         return None
     window = {"who": reservation.owner, "since": now - question.allowance.window, "overdue": now - PENDING_SECONDS}
     asked, pending = connection.execute(_COUNTS, window).one()
-    place = {"place": question.network, "known_since": now - KNOWN_SECONDS}
-    known = connection.execute(_KNOWN, place).first() is not None
-    room = question.allowance.limit - (0 if known else 1)
+    room = question.allowance.limit - (0 if known_here else 1)
     if asked >= room:
         return Reserved.BUSY if asked - pending < room else Reserved.THROTTLED
     connection.execute(_ASKED, _row(reservation, now, pending=True))

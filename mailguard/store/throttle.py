@@ -59,9 +59,10 @@ _PURGE = delete(throttle_marks).where(_c.seen_at < bindparam("old"))
 
 def reserve(connection: Connection, reservation: Reservation, now: float) -> Reserved:
     """Stake one attempt. Whoever is throttled leaves no row behind: a flood of names fills nothing."""
+    known_here = questions.known(connection, reservation, now)
     for bucket in reservation.buckets:
         window = {"b": bucket.key, "m": bucket.mark, "since": now - bucket.window}
-        if connection.execute(_COUNT, window).scalar_one() >= bucket.limit:
+        if connection.execute(_COUNT, window).scalar_one() >= bucket.limit - (0 if known_here else bucket.kept):
             return Reserved.THROTTLED
     marks = _marks(reservation)
     known = [connection.execute(_KNOWN, mark).first() for mark in marks]
@@ -73,7 +74,7 @@ def reserve(connection: Connection, reservation: Reservation, now: float) -> Res
         case (False, float(asked)) if now - asked < ASK_AGAIN_SECONDS:
             connection.execute(_SEEN, [{**mark, "seen": now} for mark in marks])
             return Reserved.REPEATED
-    if (held := questions.ask(connection, reservation, now)) is not None:
+    if (held := questions.ask(connection, reservation, now, known_here=known_here)) is not None:
         return held
     match known[0]:
         case (True, float(asked)) if now - asked < PENDING_SECONDS:

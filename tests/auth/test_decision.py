@@ -151,6 +151,17 @@ def test_an_idle_app_password_lapses_from_its_last_use() -> None:
         pytest.param(
             decided(Proof(grant=GRANT), policy=Policy(codes_in_mail_clients=False)), Reason.CODES_NOT_ALLOWED, id="off"
         ),
+        pytest.param(
+            decided(Proof(grant=GRANT), policy=Policy(grant_limit=None)), Reason.CODE_REUSED, id="grants switched off"
+        ),
+        pytest.param(
+            decided(Proof(grant=GRANT), policy=Policy(grant_limit=10.0)), Reason.CODE_REUSED, id="made shorter"
+        ),
+        pytest.param(
+            decided(Proof(grant=replace(GRANT, single=True)), policy=Policy(grant_limit=None)),
+            Granted(Factor.GRANT),
+            id="a permit",
+        ),
         pytest.param(decided(Proof(grant=GRANT, answer=YES), door=OWN), Granted(Factor.GRANT), id="own, leg open"),
         pytest.param(decided(Proof(grant=GRANT, answer=NO), door=OWN), Reason.WRONG_PASSWORD, id="own, store says no"),
         pytest.param(decided(Proof(grant=GRANT), door=OWN), Reason.WRONG_PASSWORD, id="own, not asked"),

@@ -8,7 +8,7 @@ import pytest
 
 from mailguard.auth.accounts import Account
 from mailguard.auth.events import Event
-from mailguard.auth.ports import AuditRow, Place, Question, Questions, Reserved, Stake
+from mailguard.auth.ports import AuditRow, Bucket, Place, Question, Questions, Reservation, Reserved, Stake
 from mailguard.auth.throttle import owner_key
 from mailguard.keyring import Keyring
 from mailguard.store import Store, new_id
@@ -140,3 +140,18 @@ async def test_three_processes_ask_no_more_than_one(store: Store, ann: Account, 
         said = await asyncio.to_thread(together, found)
     asked = [line for lines in said for line in lines if line.startswith("asked")]
     assert len(asked) == 3
+
+
+async def test_strangers_do_not_fill_what_is_kept_of_the_accounts_allowance(store: Store, ann: Account) -> None:
+    await known(store, ann)
+
+    async def guess(number: int, network: bytes) -> Reserved:
+        account = Bucket(b"account", b"%03d" % number, 5, 86400.0, resets=True, kept=2)
+        question = Question(new_id(), network, Questions(1000, 1800.0))
+        reservation = Reservation((account,), b"ann", question)
+        state = await store.ledger.reserve(reservation, NOON)
+        await store.ledger.refuse(refused(), Stake(reservation, state))
+        return state
+
+    assert [await guess(number, THERE) for number in range(4)] == [Reserved.NEW] * 3 + [Reserved.THROTTLED]
+    assert [await guess(number, HERE) for number in range(4, 7)] == [Reserved.NEW] * 2 + [Reserved.THROTTLED]

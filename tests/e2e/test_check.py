@@ -19,9 +19,23 @@ OF_THIS_MACHINE = ("synchronised", "days left", "beside the database")
 """What is wrong with the machine and the certificates of the tests themselves."""
 
 
+def letters(stack: Stack, folder: Path, login: str) -> dict[str, Any]:
+    """Letters go out by the store as master, or else by a relay that wants to know who we are."""
+    sender = stack.user()
+    notify: dict[str, Any] = {"from": sender.name, "organisation": "desk@elsewhere.example"}
+    if login == "own":
+        secret = folder / "relay-secret"
+        secret.write_text(sender.password)
+        secret.chmod(0o600)
+        relay = {"host": "localhost", "port": stack.submission_starttls_port, "ca": str(stack.ca)}
+        notify["relay"] = {**relay, "user": sender.name, "secret_file": secret.name}
+    return notify
+
+
 def wrong(stack: Stack, folder: Path, login: str, overrides: Tables | None = None) -> tuple[int, list[Any]]:
     """The exit code, and the findings about the stores that are not in order."""
-    path = configure(stack, folder, login, ports=[0, 0, 0, 0], overrides=overrides)
+    tables = {"notify": letters(stack, folder, login), **(overrides or {})}
+    path = configure(stack, folder, login, ports=[0, 0, 0, 0], overrides=tables)
     keyring.create(folder / "keys.toml")
     command = [sys.executable, "-m", "mailguard", "--config", str(path), "check", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)

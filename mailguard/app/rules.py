@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailguard.app.naming import naming_of
-from mailguard.app.sources import directory_of
 from mailguard.auth.attempt import LoginForm, MailProtocol
 from mailguard.auth.authenticator import Authenticator
 from mailguard.auth.policy import FirstEnrolment, Policies, Policy, TwoFactor
@@ -13,6 +12,7 @@ from mailguard.auth.ports import Questions
 from mailguard.auth.totp import Window
 from mailguard.backends.target import Target, identity_target, target
 from mailguard.config import Source, Successes, Unknown, Username
+from mailguard.identity.configured import directory_of
 from mailguard.identity.local import LocalIdentity
 from mailguard.net.tls import SniName, server_context
 from mailguard.protocols.codes import URL_MAX, Say
@@ -35,7 +35,7 @@ _ALPN = {MailProtocol.IMAP: ("imap",), MailProtocol.SUBMISSION: ()}
 def rules_of(settings: Settings, store: Store, clock: Clock, keyring: Keyring, turns: Turns) -> Rules:
     """Everything that turns on the configuration. Raises ConfigError, TlsError for what cannot be read."""
     targets = targets_of(settings)
-    directory = directory_of(settings, clock)
+    directory = directory_of(settings, clock.now)
     return Rules(
         authenticator=Authenticator(
             store.ledger,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mailguard import config
 from mailguard.checks.certificates import certificates
+from mailguard.checks.directory import directory
 from mailguard.checks.findings import Finding, Level, fail, ok
 from mailguard.checks.letters import letters
 from mailguard.checks.machine import clock, keys, masters, owners, records
@@ -40,6 +41,8 @@ async def examine(path: Path) -> AsyncIterator[Finding]:
         for finding in await records(settings, ring, now):
             yield finding
     async for finding in stores(settings):
+        yield finding
+    async for finding in directory(settings):
         yield finding
     async for finding in letters(settings):
         yield finding

@@ -39,11 +39,14 @@ def keys(settings: Settings) -> tuple[Keyring | None, Finding]:
 
 
 def masters(settings: Settings) -> Iterator[Finding]:
-    """Are the secrets of master logins, and that of the relay for letters, readable by mailguard alone?"""
+    """Are the secrets for stores, the directory and the relay for letters readable by mailguard alone?"""
     for name, backend in settings.backend.items():
         file = backend.master_secret_file
         if file is not None and file.exists() and file.stat().st_mode & 0o077:
             yield fail(f"backend.{name}.master_secret_file may be read by others", f"do: chmod 0600 {file}")
+    file = settings.identity.ldap.bind_secret_file if settings.identity.ldap is not None else None
+    if file is not None and file.exists() and file.stat().st_mode & 0o077:
+        yield fail("identity.ldap.bind_secret_file may be read by others", f"do: chmod 0600 {file}")
     file = settings.notify.relay.secret_file if settings.notify.relay is not None else None
     if file is not None and file.exists() and file.stat().st_mode & 0o077:
         yield fail("notify.relay.secret_file may be read by others", f"do: chmod 0600 {file}")

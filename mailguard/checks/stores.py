@@ -18,7 +18,7 @@ from mailguard.backends.probe import Probe, probe
 from mailguard.backends.target import Caller, Target, identity_target, target
 from mailguard.checks.findings import Finding, Level, fail, ok, warn
 from mailguard.checks.relaying import takes_strangers_mail
-from mailguard.config import ConfigError, Login, Settings
+from mailguard.config import ConfigError, Login, Settings, Source
 from mailguard.net.tls import TlsError
 from mailguard.secret import Secret
 from mailguard.store import new_id
@@ -71,7 +71,7 @@ async def stores(settings: Settings) -> AsyncIterator[Finding]:
             yield _PENALTY
     for finding in _questions(settings):
         yield finding
-    if settings.identity.backend is not None and masters:
+    if settings.identity.backend is not None and masters and settings.identity.source is Source.BACKEND:
         try:
             way = identity_target(settings.identity.backend, masters[0].username, hostname=settings.server.hostname)
         except TlsError as error:
@@ -125,7 +125,7 @@ def _questions(settings: Settings) -> Iterator[Finding]:
     """Under a master login the relay's own listener should take no user's password at all."""
     masters = {name: backend for name, backend in settings.backend.items() if backend.login is Login.MASTER}
     asked = settings.identity.backend
-    if not masters:
+    if not masters or settings.identity.source is not Source.BACKEND:
         return
     if asked is None:
         yield warn(

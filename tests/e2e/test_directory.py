@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from mailguard import config
-from mailguard.app.sources import directory_of
 from mailguard.auth.accounts import AccountName
 from mailguard.auth.attempt import Answer, Reason, Verdict
+from mailguard.checks import Level
+from mailguard.checks.directory import directory
 from mailguard.config import ConfigError
+from mailguard.identity.configured import directory_of
 from mailguard.net.tls import TlsError
 from mailguard.secret import Secret
 from tests.e2e.guard import toml
@@ -32,16 +34,6 @@ GROUPS = [{"group": STAFF, "policy": "staff"}, {"group": UNIX, "policy": "unix"}
 POLICY: dict[str, object] = {"group": {"staff": {}, "unix": {}}}
 
 
-class Clock:
-    """Now, always believed."""
-
-    def now(self) -> float:
-        return time.time()
-
-    def trusted(self) -> bool:
-        return True
-
-
 def settings_of(slapd: Slapd, folder: Path, **changes: object) -> config.Settings:
     file = folder / "config.toml"
     identity = {"source": "ldap", "ldap": slapd.table(folder, **changes)}
@@ -54,7 +46,7 @@ def ask(slapd: Slapd, tmp_path: Path) -> Callable[..., asyncio.Future[Answer]]:
     """Put one question to the directory as configured, with changes."""
 
     async def question(user: DirectoryUser | str, password: str | None = None, **changes: object) -> Answer:
-        directory = directory_of(settings_of(slapd, tmp_path, **changes), Clock())
+        directory = directory_of(settings_of(slapd, tmp_path, **changes), time.time)
         assert directory is not None
         name = user.name if isinstance(user, DirectoryUser) else user
         if isinstance(user, DirectoryUser) and password is None:
@@ -195,7 +187,7 @@ async def test_a_directory_that_hangs_costs_a_bounded_pool_and_not_the_loop(
 
     scheme = "ldaps" if tls == "implicit" else "ldap"
     settings = settings_of(slapd, tmp_path, url=f"{scheme}://127.0.0.1:{silence}", tls=tls)
-    directory = directory_of(settings, Clock())
+    directory = directory_of(settings, time.time)
     assert directory is not None
     before, files = threading.active_count(), open_files()
     loop = asyncio.get_running_loop()
@@ -290,14 +282,24 @@ def test_without_its_library_the_start_says_what_to_do(
         monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.setitem(sys.modules, "ldap", None)
     with pytest.raises(ConfigError, match=r"identity.source: .*do `make ldap`, or: pip install mailguard\[ldap\]"):
-        directory_of(settings, Clock())
+        directory_of(settings, time.time)
 
 
 def test_a_missing_file_is_named(slapd: Slapd, tmp_path: Path) -> None:
     with pytest.raises(TlsError, match=r"nowhere\.pem"):
-        directory_of(settings_of(slapd, tmp_path, ca="nowhere.pem"), Clock())
+        directory_of(settings_of(slapd, tmp_path, ca="nowhere.pem"), time.time)
     with pytest.raises(ConfigError, match=r"identity.ldap.bind_secret_file: .* cannot be read"):
-        directory_of(settings_of(slapd, tmp_path, bind_secret_file="nowhere"), Clock())
+        directory_of(settings_of(slapd, tmp_path, bind_secret_file="nowhere"), time.time)
     (tmp_path / "empty").write_text("\n")
     with pytest.raises(ConfigError, match=r"must hold the password of identity.ldap.bind alone"):
-        directory_of(settings_of(slapd, tmp_path, bind_secret_file="empty"), Clock())
+        directory_of(settings_of(slapd, tmp_path, bind_secret_file="empty"), time.time)
+
+
+async def test_check_says_how_the_directory_fares(slapd: Slapd, tmp_path: Path) -> None:
+    (found,) = [finding async for finding in directory(settings_of(slapd, tmp_path))]
+    assert found.what.startswith(f"directory {slapd.ldaps} answers in ")
+    (found,) = [finding async for finding in directory(settings_of(slapd, tmp_path, url="ldaps://127.0.0.1:1"))]
+    assert (found.level, "Connection refused" in found.what) == (Level.FAIL, True)
+    (found,) = [finding async for finding in directory(settings_of(slapd, tmp_path, bind_secret_file="nowhere"))]
+    assert "cannot be read" in found.remedy
+    assert [finding async for finding in directory(config.Settings())] == []

@@ -9,14 +9,14 @@ from mailguard.net.tls import client_context
 from mailguard.secret import Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from mailguard.auth.ports import Clock
     from mailguard.config import Settings
     from mailguard.identity.directory import Directory
 
 
-def directory_of(settings: Settings, clock: Clock) -> Directory | None:
+def directory_of(settings: Settings, now: Callable[[], float]) -> Directory | None:
     """The directory, where one is asked. Raises ConfigError, TlsError where its library or a file is missing."""
     table = settings.identity.ldap
     if settings.identity.source is not Source.LDAP or table is None:
@@ -29,7 +29,7 @@ def directory_of(settings: Settings, clock: Clock) -> Directory | None:
             f'"ldap" needs python-ldap, which is not here ({error}); do `make ldap`, or: pip install mailguard[ldap]',
         ) from None
     secret = None if table.bind_secret_file is None else _secret(table.bind_secret_file)
-    return Directory(table, client_context(table.ca), secret, clock.now)
+    return Directory(table, client_context(table.ca), secret, now)
 
 
 def _secret(file: Path) -> Secret:

@@ -14,7 +14,9 @@ from typer.core import TyperCommand, TyperGroup
 from mailguard import config
 from mailguard.auth.attempt import Reason
 from mailguard.cli.main import app
+from mailguard.config.directory import IdentityLdap
 from mailguard.config.example import render
+from mailguard.config.key import keys_of
 from mailguard.protocols import codes
 from tests.repository.test_tree import TOP, tracked
 
@@ -94,6 +96,7 @@ def test_keys_are_declared(page: Path, tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(render() + '[identity.backend]\nhost = "store.internal"\nport = 993\n')
     declared = {name for name, _, _ in config.load(file).lines()}
+    declared |= {f"identity.ldap.{key.name}" for _, key in keys_of(IdentityLdap)}
     named = {span for span in SPAN.findall(page.read_text()) if KEY.fullmatch(span)}
     assert named <= declared, named - declared
 

@@ -66,13 +66,16 @@ def link(key: bytes, before: bytes, row: Row[Any], position: int) -> bytes:
     """
     values = dict(zip(_NAMES, row, strict=False))  # the row's own MAC comes last and is left out
     said = {name: values[name] for name in _OTHERS if values[name] not in ("", None)}
-    message = json.dumps({**said, "position": position}, default=_tagged).encode()
-    return hmac.digest(key, before + message, "sha256")
+    message = _encoder.encode({**said, "position": position})
+    return hmac.digest(key, before + message.encode(), "sha256")
 
 
 def _tagged(value: object) -> dict[str, str]:
     """Bytes where a text should be: whoever put them there must not pass them off as that text."""
     return {"bytes": value.hex() if isinstance(value, bytes) else repr(value)}
+
+
+_encoder = json.JSONEncoder(default=_tagged)  # json.dumps would make one for every row
 
 
 @unique

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, exists, select
 
+from mailguard.auth.ports import StoreUnavailable
 from mailguard.store.chain import Broken, Fault, Head, Walk, at, linked
 from mailguard.store.errors import RecordAltered
 from mailguard.store.schema import audit
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, Row, Select
 
     from mailguard.store.engine import Database
     from mailguard.store.seal import Seal
 
 PAGE = 2000
 
-_PAGE = linked.where(audit.c.seq > bindparam("after"), audit.c.seq <= bindparam("last")).limit(PAGE)
+_between = (audit.c.seq > bindparam("after"), audit.c.seq <= bindparam("last"))
+_PAGE = linked.where(*_between).limit(bindparam("most"))
+_NEXT: Select[Any] = select(audit.c.seq, audit.c.position, audit.c.at).where(*_between).order_by(audit.c.seq).limit(1)
 _ELSEWHERE = select(exists().where(audit.c.position == bindparam("wanted")))
 _BEYOND = linked.where(audit.c.seq > bindparam("after"), audit.c.position.is_not(None)).limit(1)
 
@@ -81,7 +84,9 @@ async def _along(
     database: Database, walk: Walk, key: bytes, ends: Ends, progress: Callable[[int], None]
 ) -> Broken | None:
     after = 0
-    while page := await database.read(partial(_page, after=after, last=ends.seq)):
+    while page := await _read(database, after, ends.seq):
+        if isinstance(page, Broken):
+            return page
         for row in page:
             broken = walk.step(row)
             if broken is not None:
@@ -91,8 +96,20 @@ async def _along(
     return walk.arrive() or await database.read(partial(_beyond, key=key, ends=ends))
 
 
-def _page(connection: Connection, after: int, last: int) -> Sequence[Row[Any]]:
-    return connection.execute(_PAGE, {"after": after, "last": last}).all()
+async def _read(database: Database, after: int, last: int) -> Sequence[Row[Any]] | Broken:
+    """The next rows. Text that is no UTF-8, which SQLite keeps like any other, makes a page unreadable: then row by
+    row, to name the one that holds it."""
+    for most in (PAGE, 1):
+        try:
+            return await database.read(partial(_page, after=after, last=last, most=most))
+        except StoreUnavailable:
+            continue
+    row = await database.read(lambda connection: connection.execute(_NEXT, {"after": after, "last": last}).one())
+    return at(Fault.ALTERED, "it holds a text that cannot be read", row)
+
+
+def _page(connection: Connection, after: int, last: int, most: int) -> Sequence[Row[Any]]:
+    return connection.execute(_PAGE, {"after": after, "last": last, "most": most}).all()
 
 
 def _named(connection: Connection, broken: Broken) -> Broken:

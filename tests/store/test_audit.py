@@ -1,6 +1,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+from sqlalchemy.event import listen, remove
+
 from mailguard.auth.accounts import Account
 from mailguard.auth.attempt import Factor, MailProtocol, Origin
 from mailguard.auth.events import Event
@@ -8,7 +11,18 @@ from mailguard.auth.ports import AuditRow
 from mailguard.keyring import Keyring
 from mailguard.store import Store
 from mailguard.store.audit import MADE_UP, MADE_UP_OF_NETWORK, RATES, Recorded
-from tests.store.words import ANN, BOB, ELSEWHERE, NOON, StoppedClock, granted, refused
+from tests.store.words import (
+    ANN,
+    BOB,
+    ELSEWHERE,
+    NOON,
+    StoppedClock,
+    admitted,
+    app_password,
+    by_app_password,
+    granted,
+    refused,
+)
 
 
 async def refusals(store: Store) -> list[Recorded]:
@@ -136,6 +150,25 @@ async def test_what_differs_gets_its_own_row_in_a_flood(store: Store) -> None:
 
 def of_device(at: float, event: Event = Event.LOGIN_GRANTED) -> AuditRow:
     return replace(granted(at=at, factor=Factor.APP_PASSWORD, credential="printer"), event=event, daily=True)
+
+
+@pytest.mark.parametrize("daily", [False, True])
+async def test_a_granted_login_costs_one_statement_here(
+    store: Store, keys: Keyring, ann: Account, database: Path, daily: bool
+) -> None:
+    entry = by_app_password(await app_password(store, keys, ann))
+    entry = replace(entry, audit=replace(entry.audit, daily=daily))
+    admitted(await store.ledger.admit(entry))
+    statements: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    engine = store._database._engine.sync_engine
+    listen(engine, "before_cursor_execute", note)
+    admitted(await store.ledger.admit(entry))
+    remove(engine, "before_cursor_execute", note)
+    assert [s.split()[2] for s in statements if "audit" in s] == ["audit_repeats" if daily else "audit"]
 
 
 async def test_by_the_day_a_device_has_two_rows_whatever_it_does(store: Store, clock: StoppedClock) -> None:

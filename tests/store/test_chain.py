@@ -121,6 +121,14 @@ def test_a_row_that_was_edited_is_named(sealed: Sealed, position: int, column: s
     assert found.rows == position - 1
 
 
+@given(position=positions, column=st.sampled_from(["detail", "account", "event"]))
+@settings(max_examples=6, deadline=None)
+def test_a_row_that_cannot_be_read_any_more_is_named(sealed: Sealed, position: int, column: str) -> None:
+    spoil = f"UPDATE audit SET {column} = CAST(x'ff' AS TEXT) WHERE position = ?"
+    trouble = broken(found_in(sealed, lambda database: sql(database, spoil, position)))
+    assert (trouble.fault, trouble.position) == (Fault.ALTERED, position)
+
+
 @given(first=positions, count=st.integers(1, 3))
 @settings(max_examples=30, deadline=None)
 def test_rows_that_were_deleted_are_missed(sealed: Sealed, first: int, count: int) -> None:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from itertools import chain
 from pathlib import Path
 
 from mailguard import config
+from mailguard.auth.names import Naming
 from mailguard.checks.certificates import certificates
 from mailguard.checks.directory import directory
 from mailguard.checks.findings import Finding, Level, fail, ok
 from mailguard.checks.letters import letters
 from mailguard.checks.machine import clock, keys, masters, owners, records
 from mailguard.checks.stores import stores
-from mailguard.config import ConfigError, ConfigErrors
+from mailguard.config import ConfigError, ConfigErrors, Settings
 
 __all__ = ["Finding", "Level", "examine"]
 
 
-async def examine(path: Path) -> AsyncIterator[Finding]:
-    """Check one installation by its configuration file, cheap things first. Changes nothing but an empty store."""
+async def examine(path: Path, naming: Callable[[Settings], Naming]) -> AsyncIterator[Finding]:
+    """Check one installation by its configuration file, cheap things first. Changes nothing but an empty store.
+
+    `naming` reads what names may be, as the guard does, and raises ConfigError.
+    """
     try:
         settings = config.load(path)
     except ConfigErrors as errors:
@@ -31,6 +35,10 @@ async def examine(path: Path) -> AsyncIterator[Finding]:
     for line in settings.unacted():
         setting, _, meaning = line.partition(": ")
         yield Finding(Level.NOTE, f"{setting} is not acted on yet", meaning)
+    try:
+        naming(settings)
+    except ConfigError as error:
+        yield _problem(error)
     now = time.time()
     ring, finding = keys(settings)
     yield finding

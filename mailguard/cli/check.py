@@ -6,6 +6,7 @@ import asyncio
 
 import typer
 
+from mailguard.app.naming import naming_of
 from mailguard.cli.output import AsJson, Row, listing
 from mailguard.cli.records import settings_path
 from mailguard.cli.refusal import REFUSED
@@ -17,7 +18,7 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
     from mailguard.checks import Finding, Level, examine
 
     async def found() -> list[Finding]:
-        return [finding async for finding in examine(settings_path(ctx))]
+        return [finding async for finding in examine(settings_path(ctx), naming_of)]
 
     findings = asyncio.run(found())
     rows: list[Row] = [{"level": str(each.level), "what": each.what, "remedy": each.remedy} for each in findings]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mailguard.app.naming import naming_of
 from mailguard.checks import Finding, Level, examine
 from mailguard.config.example import render
 from mailguard.config.kinds import Raw
@@ -44,7 +45,7 @@ class Site:
 
     async def found(self, more: str = "") -> list[Finding]:
         """Everything that the check finds."""
-        return [finding async for finding in examine(self.write(more))]
+        return [finding async for finding in examine(self.write(more), naming_of)]
 
     async def worst(self, more: str = "") -> list[Finding]:
         """What it finds that is not in order, the clock of the machine under test apart."""

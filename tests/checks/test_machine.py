@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mailguard.app.naming import naming_of
 from mailguard.checks import Level, examine
 from mailguard.checks.certificates import _covers
 from tests.checks.conftest import Site
@@ -24,14 +25,14 @@ async def test_what_is_not_acted_on_is_noted(site: Site) -> None:
 
 async def test_every_problem_of_the_configuration_is_a_finding(site: Site) -> None:
     file = site.write("\n[nonsense]\n[policy.group.staff]\ntwo_factor = 7\n")
-    found = [finding async for finding in examine(file)]
+    found = [finding async for finding in examine(file, naming_of)]
     assert [each.level for each in found] == [Level.FAIL, Level.FAIL]
     assert found[0].what == "config.toml: nonsense is unknown"
     assert found[1].remedy == 'write two_factor = "optional"'
 
 
 async def test_without_a_configuration_it_says_how_to_make_one(tmp_path: Path) -> None:
-    (found,) = [finding async for finding in examine(tmp_path / "config.toml")]
+    (found,) = [finding async for finding in examine(tmp_path / "config.toml", naming_of)]
     assert found.what == f"config.toml: no such file in {tmp_path}"
     assert "mailguard init" in found.remedy
 
@@ -127,3 +128,12 @@ async def test_files_of_root_are_out_of_another_users_reach(site: Site) -> None:
     site.changes["server.user"] = "nobody"
     found = await site.worst()
     assert f"do: chown nobody {site.folder}/etc/../keys/keys.toml" in [each.remedy for each in found]
+
+
+async def test_aliases_that_cannot_be_meant_are_found(site: Site) -> None:
+    site.changes["names.aliases"] = "aliases"
+    (site.folder / "etc" / "aliases").write_text("sales\n")
+    (found,) = await site.worst()
+    assert found.level is Level.FAIL
+    assert found.what == "config.toml: names.aliases aliases, line 1: holds 1 words"
+    assert found.remedy == "write an alias and its account"

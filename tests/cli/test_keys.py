@@ -65,3 +65,21 @@ def test_a_key_file_of_other_records_is_refused(master: Installation) -> None:
     assert refused.code == 3
     assert f"another secret for generation {mine}" in refused.err
     assert master("check").code != 0, "and `check` says it instead of failing"
+
+
+def test_an_upgrade_of_the_version_before_names_what_was_altered(master: Installation) -> None:
+    folder, made = master.file.parent, Path(__file__).parents[1] / "store" / "schema_0001"
+    (folder / "keys.toml").write_bytes((made / "keys.toml").read_bytes())
+    with closing(sqlite3.connect(folder / "mailguard.db")) as database:
+        database.executescript((made / "records.sql").read_text())
+        database.execute("UPDATE app_passwords SET networks = '' WHERE id = 'bbbbbbbbbbbb'")
+        database.commit()
+    assert "mailguard store upgrade" in master("account", "list").err
+    upgraded = master.done("store", "upgrade")
+    assert upgraded.out == "the store is at schema 0002, was at 0001\n"
+    assert upgraded.err.startswith("row bbbbbbbbbbbb of app_passwords was changed outside mailguard")
+    assert master.done("store", "upgrade").out == "the store is at schema 0002, as before\n"
+    listed = {row["id"]: row for row in master.done("app-password", "list", "ann", "--json").json}
+    assert len(listed) == 3
+    (folder / "keys.toml").unlink()
+    assert master("store", "upgrade").code == 3

@@ -81,7 +81,7 @@ class Guard:
         self, *arguments: str, text: str = "", configuration: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command, whatever comes of it; `text` is its standard input."""
-        command = [sys.executable, "-m", "mailguard", "--config", str(self.configuration), *arguments]
+        command = [sys.executable, "-m", "mailguard", "--config", str(configuration or self.configuration), *arguments]
         return subprocess.run(command, input=text, capture_output=True, text=True, timeout=CLI_TIMEOUT, check=False)
 
     def cli(self, *arguments: str, text: str = "") -> str:

@@ -181,11 +181,12 @@ def configure(
         "store": {"url": f"sqlite:///{DATABASE}"},
         "keys": {"file": KEYS},
         "names": {"domain": "example.org"},
+        "identity": {"questions": "1000/30m"},  # here one name is guessed at by one test after the other
         "throttle": {"failure_delay": "2s"},
         "backend": backends(stack, login),
     }
     if login == "master":
-        tables["identity"] = {"backend": {"host": "localhost", "port": stack.identity_port, "ca": str(stack.ca)}}
+        tables["identity"]["backend"] = {"host": "localhost", "port": stack.identity_port, "ca": str(stack.ca)}
     path = folder / "config.toml"
     path.write_text(toml(_merged(tables, overrides or {})))
     return path

@@ -37,7 +37,8 @@ HOUR = 3600.0
 def guard(request: pytest.FixtureRequest, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
     """A guard that is reached over both families."""
     folder = tmp_path_factory.mktemp(f"grants-{request.param}")
-    with serving(stack, folder, request.param, {"throttle": {"failure_delay": "1s"}}, host="[::]") as running:
+    usual = {"throttle": {"failure_delay": "1s"}, "identity": {"questions": "4/30m"}}
+    with serving(stack, folder, request.param, usual, host="[::]") as running:
         yield running
 
 

@@ -202,6 +202,7 @@ def _row(account: Account, people: Mapping[AccountName, Sequence[AccountName]]) 
         "group": account.group,
         "administrator": account.administrator,
         "suspended": account.suspended,
+        "suspended_by": account.suspended_by.value,
         "factor_required": account.factor_required,
         "created": when(account.created_at),
     }

@@ -98,11 +98,21 @@ def _carry(outside: ssl.SSLSocket, far: socket.socket, deadline: float) -> None:
     """Carry bytes both ways until either side ends, or the time is up."""
     with outside, far, contextlib.suppress(OSError):
         while (left := deadline - time.monotonic()) > 0:
-            outside.settimeout(left)
-            far.settimeout(left)
             ready = [outside] if outside.pending() else select.select([outside, far], [], [], left)[0]
             for source in ready:
-                data = source.recv(_CHUNK)
-                if not data:
+                data = _received(source)
+                if data == b"":
                     return
-                (far if source is outside else outside).sendall(data)
+                target = far if source is outside else outside
+                target.settimeout(left)
+                target.sendall(data or b"")
+
+
+def _received(source: socket.socket) -> bytes | None:
+    """What is there now; None where it was TLS's own, such as a session ticket: to wait for more would hold up what
+    comes the other way."""
+    source.settimeout(0)
+    try:
+        return source.recv(_CHUNK)
+    except ssl.SSLWantReadError:
+        return None

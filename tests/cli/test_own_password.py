@@ -107,6 +107,7 @@ def test_who_is_not_on_the_list_is_suspended_until_they_are_again(crowd: Install
     assert done.out == "suspended cleo@example.org\n"
     assert done.err == "1 of the list have no account here\n"
     assert suspended(crowd) == ["cleo@example.org"]
+    assert crowd.done("account", "show", "cleo", "--json").json["suspended_by"] == "source"
     crowd.done("account", "suspend", "bob")
     everybody.write_text("ann\nbob\ncleo\n")
     done = crowd.done("account", "sync", str(everybody), "--json")

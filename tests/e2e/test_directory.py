@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from mailguard.net.tls import TlsError
 from mailguard.secret import Secret
 from tests.e2e.guard import toml
 from tests.e2e.slapd import BASE, PEOPLE, SERVICE, STAFF, UNIX, DirectoryUser, Slapd
-from tests.support.certs import Authority
+from tests.support.certs import Authority, Issued
 
 SMALLEST = {
     "server": {"hostname": "mail.example.org"},
@@ -90,6 +91,10 @@ async def test_a_name_that_fits_two_entries_gets_in_by_neither(slapd: Slapd, ask
     slapd.change(two.dn, f"replace: mail\nmail: {one.name}")
     for password in (one.password, two.password):
         assert await ask(one.name, password) == Answer(Verdict.NO, detail="several entries fit the name")
+    three = slapd.user()
+    slapd.change(three.dn, f"replace: mail\nmail: {one.name}")
+    assert await ask(one) == Answer(Verdict.NO, detail="several entries fit the name")
+    slapd.delete(three.dn)
     slapd.delete(two.dn)
     assert (await ask(one)).verdict is Verdict.YES
 
@@ -243,6 +248,58 @@ class Liar(threading.Thread):
             peer.sendall(self._answer)
             with contextlib.suppress(OSError):
                 self.heard += peer.recv(4096)
+
+
+class Mute(threading.Thread):
+    """A directory with a sound certificate that says one thing after the handshake, or nothing."""
+
+    def __init__(self, certificate: Issued, words: bytes | None) -> None:
+        super().__init__(daemon=True)
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate.certificate, certificate.key)
+        self._words = words
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+
+    def run(self) -> None:
+        with (
+            contextlib.suppress(OSError),
+            self._listener,
+            self._context.wrap_socket(self._listener.accept()[0], server_side=True) as peer,
+        ):
+            peer.recv(4096)
+            if self._words is None:
+                return
+            peer.sendall(self._words)
+            while peer.recv(4096):
+                pass
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(None, id="closed"),
+        pytest.param(bytes.fromhex("308480000000"), id="an answer of two gigabytes"),
+        pytest.param(b"\x30", id="silent in the midst of an answer"),
+        pytest.param(b"\xff" * 100_000, id="noise"),
+    ],
+)
+async def test_a_directory_that_answers_nonsense_is_no_answer(
+    slapd: Slapd, ask: Ask, localhost: Issued, words: bytes | None
+) -> None:
+    from mailguard.identity.directory import ANSWER_SECONDS
+
+    mute = Mute(localhost, words)
+    mute.start()
+    before = threading.active_count()
+    started = asyncio.get_running_loop().time()
+    got = await ask("ann@example.org", "secret", url=f"ldaps://127.0.0.1:{mute.port}")
+    assert (got.verdict, got.reason) == (Verdict.UNAVAILABLE, Reason.IDENTITY_UNAVAILABLE)
+    lasted = asyncio.get_running_loop().time() - started
+    assert lasted < (ANSWER_SECONDS + 1 if words is not None and words[0] == 0x30 else 1)
+    mute.join(5)
+    assert not mute.is_alive(), "the guard has left"
+    assert threading.active_count() <= before
 
 
 YES = bytes.fromhex("300c02010178070a010004000400")

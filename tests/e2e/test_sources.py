@@ -63,7 +63,12 @@ def start(slapd: Slapd, tmp_path: Path, authority: Authority, localhost: Issued)
 
     @asynccontextmanager
     async def started(
-        *, at_store: str | None = None, recheck: str = "0", questions: str = "4/30m", **changes: object
+        *,
+        at_store: str | None = None,
+        recheck: str = "0",
+        questions: str = "4/30m",
+        store_no: str = "%t NO [AUTHENTICATIONFAILED] no",
+        **changes: object,
     ) -> AsyncIterator[Scene]:
         user = slapd.user()
         password = user.password if at_store is None else at_store
@@ -74,7 +79,8 @@ def start(slapd: Slapd, tmp_path: Path, authority: Authority, localhost: Issued)
             "ldap": slapd.table(tmp_path, **{"groups": GROUPS, **changes}),
         }
         source = toml(identity, "identity.") + toml({"policy": {"group": {"staff": {"two_factor": "enforce"}}}})
-        store = ImapStore(users={user.name: password}, masters={} if at_store else {MASTER: MASTER_SECRET})
+        masters = {} if at_store else {MASTER: MASTER_SECRET}
+        store = ImapStore(users={user.name: password}, masters=masters, no=store_no)
         login = "own" if at_store else "master"
         async with running(tmp_path, authority, localhost, imap=store, login=login, source=source) as worker:
             yield Scene(worker, slapd, user)
@@ -114,6 +120,12 @@ async def test_under_own_the_leg_opens_with_what_the_directory_took(start: Start
         scene.slapd.passwd(scene.user, "another")
         await scene.running.records.accounts.unlock(AccountName(scene.user.name), actor=OPERATOR)
         assert (await scene.answer("another")).startswith(b"a OK")
+
+
+async def test_under_own_a_store_in_trouble_is_no_disagreement(start: Start) -> None:
+    async with start(at_store="another", store_no="%t NO [UNAVAILABLE] later") as scene:
+        assert (await scene.answer(scene.user.password)).startswith(LATER)
+        assert await scene.running.reasons() == ["backend-unavailable"]
 
 
 async def guesses(scene: Scene, count: int = 3 * FAILURES) -> list[bytes]:

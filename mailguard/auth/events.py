@@ -53,6 +53,7 @@ class Event(StrEnum):
     KEYS_ROTATED = "keys-rotated"
     KEY_RETIRED = "key-retired"
     SESSION_END_ASKED = "session-end-asked"
+    AUDIT_RESTARTED = "audit-restarted"  # a new chain over what is there: older heads prove nothing
     AUDIT_PURGED = "audit-purged"  # rows older than `audit.retention`
     ROW_ALTERED = "row-altered"  # a credential row whose MAC does not fit
     STORE_CREATED = "store-created"

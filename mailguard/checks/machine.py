@@ -16,6 +16,7 @@ from mailguard.config import Settings
 from mailguard.keyring import Keyring, KeysError
 from mailguard.store import SchemaError, Store
 from mailguard.store.engine import database_path
+from mailguard.store.errors import RecordAltered
 
 CLOCK_SLACK = 60.0
 ROOM = 200 * 1024 * 1024
@@ -102,8 +103,11 @@ async def records(settings: Settings, ring: Keyring, now: float) -> list[Finding
     try:
         newest = await store.audit.newest()
         stuck = await store.notices.stuck()
+        await store.sealer.tip()
     except StoreUnavailable as error:
         return [fail(f"records in {file}", str(error))]
+    except RecordAltered as altered:
+        return [fail(str(altered), "see `mailguard audit verify`; keep a copy of the database as it is")]
     finally:
         await store.close()
     waiting = [warn(f"letters wait to be sent: {stuck}", "they are tried for five days in all")] if stuck else []

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mailguard.cli.ask import Yes, consent
 from mailguard.cli.length import moment, seconds
 from mailguard.cli.output import AsJson, Progress, Row, json_object, lines_to, listing, note, say, when
 from mailguard.cli.records import Records, with_records
@@ -98,6 +99,18 @@ def verify(
             say(f"{found.rows} rows fit, up to head {found.ends.head}")
     if broken is not None:
         raise Refusal(_in_words(broken, found))
+
+
+@app.command("restart")
+def restart(ctx: typer.Context, yes: Yes = False) -> None:
+    """Begin a new chain over the rows as they stand, after the old one was broken. Stop the guard meanwhile."""
+    consent("Let every head that was written down so far prove nothing any more?", given=yes)
+
+    async def work(records: Records) -> None:
+        await records.store.sealer.restart(actor=records.actor)
+
+    with_records(ctx, work)
+    say("the guard seals all rows anew when it runs, under a new key; the record says who began it")
 
 
 def _findings(found: Verified) -> dict[str, object]:

@@ -19,7 +19,7 @@ from mailguard.store.audit import append
 from mailguard.store.chain import Head, Walk, link, linked
 from mailguard.store.errors import RecordAltered
 from mailguard.store.lines import Line, line_of
-from mailguard.store.schema import audit, audit_state
+from mailguard.store.schema import audit, audit_key, audit_state
 from mailguard.store.vouching import Ends, ends_of, keep_ends, key_of, new_key
 
 if TYPE_CHECKING:
@@ -141,6 +141,22 @@ class Sealer:
             return count
 
         return await self._database.write(work)
+
+    async def restart(self, *, actor: str) -> None:
+        """Begin the chain anew, under another key, over all rows as they stand: after somebody broke it and the
+        evidence was kept. Heads of the former chain fit no longer; the record tells who did it, and what its head was.
+        """
+
+        def work(connection: Connection) -> None:
+            former = connection.execute(select(_s.position, _s.head)).first()
+            head = Head(*former) if former is not None and isinstance(former.head, bytes) else "unknown"
+            connection.execute(update(audit).where(_c.position.is_not(None)).values(position=None, mac=None))
+            for table in (audit_key, audit_state):
+                connection.execute(delete(table))
+            detail = f"a new chain over all rows as they stood; the head of the former one was {head}"
+            append(connection, AuditRow(Event.AUDIT_RESTARTED, self._now(), actor=actor, detail=detail))
+
+        await self._database.write(work)
 
 
 def tip_of(connection: Connection, seal: Seal) -> Tip:

@@ -25,6 +25,7 @@ SILENT = {
     Event.TOTP_RESYNCED,
     Event.TOTP_RENAMED,
     Event.AUDIT_PURGED,
+    Event.AUDIT_RESTARTED,
     Event.CLAIM_USED,  # its app password is told of
     Event.CLIENT_BOUND,
     Event.VAULT_SEALED,

@@ -19,7 +19,7 @@ from tests.support.certs import Authority
 
 async def test_what_is_not_acted_on_is_noted(site: Site) -> None:
     notes = [each.what for each in await site.found() if each.level is Level.NOTE]
-    assert 'audit.retention = "365d" is not acted on yet' in notes
+    assert 'observe.metrics = "127.0.0.1:9464" is not acted on yet' in notes
     assert any("SASL slows logins by address" in note for note in notes)
 
 
@@ -106,6 +106,15 @@ async def test_records_from_the_future_mean_a_wrong_clock(site: Site) -> None:
         database.commit()
     (found,) = await site.worst()
     assert (found.level, "behind the newest record" in found.what) == (Level.FAIL, True)
+
+
+async def test_a_record_that_nobody_vouches_for_any_more_is_found(site: Site) -> None:
+    await site.found()
+    with closing(sqlite3.connect(site.folder / "records" / "mailguard.db")) as database:
+        database.execute("UPDATE audit SET position = 1")
+        database.commit()
+    (found,) = await site.worst()
+    assert (found.level, "mailguard audit verify" in found.remedy) == (Level.FAIL, True)
 
 
 async def test_records_of_another_version_are_found(site: Site) -> None:

@@ -87,6 +87,17 @@ def test_what_was_done_to_a_record_is_named(own: Installation) -> None:
     assert own("audit", "verify", "--head", "soon").code == 2
 
 
+def test_a_broken_chain_is_begun_anew_with_consent_alone(own: Installation) -> None:
+    own.done("account", "add", "ann")
+    work(own)
+    tamper(own, "DELETE FROM audit_key")
+    assert own("audit", "restart").code == 1
+    assert own("audit", "verify").code == 1
+    own.done("audit", "restart", "--yes")
+    work(own)
+    assert own.done("audit", "verify", "--json").json["rows"] == 3
+
+
 def test_a_backup_carries_its_head(own: Installation, tmp_path: Path) -> None:
     own.done("account", "add", "ann")
     work(own)

@@ -418,6 +418,28 @@ async def test_everything_may_be_purged_and_the_chain_goes_on(store: Store) -> N
     assert ((await store.verify()).rows, (await store.sealer.tip()).head.position) == (1, 12)
 
 
+@pytest.mark.parametrize("broken_by", ["UPDATE audit SET detail = 'x' WHERE position = 3", *UNVOUCHED[:1]])
+async def test_a_broken_chain_may_be_begun_anew_and_says_so(store: Store, database: Path, broken_by: str) -> None:
+    await filled(store)
+    head = (await store.sealer.tip()).head
+    sql(database, broken_by)
+    assert (await store.verify()).broken is not None
+    await store.sealer.restart(actor=OPERATOR)
+    await store.sealer.seal()
+    found = await store.verify()
+    assert (found.rows, found.unsealed, found.broken) == (12, 0, None)
+    last = (await store.audit.list())[-1].row
+    assert (last.event, last.actor, str(head) in last.detail) == (Event.AUDIT_RESTARTED, OPERATOR, True)
+    assert broken(await store.verify(head)).fault is Fault.REWRITTEN
+
+
+async def test_a_record_without_a_chain_may_be_begun_anew_too(store: Store) -> None:
+    await store.sealer.restart(actor=OPERATOR)
+    assert (await store.audit.list())[-1].row.detail.endswith("was unknown")
+    await store.sealer.seal()
+    assert ((await store.verify()).rows, (await store.verify()).broken) == (2, None)
+
+
 async def test_rows_that_wait_for_the_sealer_are_not_purged(store: Store) -> None:
     assert await store.sealer.purge(NOON + DAY, why="") == 0
     await store.sealer.seal()

@@ -148,3 +148,13 @@ def test_a_list_that_cannot_be_read_is_refused_with_its_line(crowd: Installation
     file.write_bytes(b"\xff\xfea\x00")
     assert "must be text in UTF-8" in crowd("account", "sync", str(file)).err
     assert suspended(crowd) == []
+
+
+def test_where_the_directory_is_asked_a_list_has_nothing_to_say(crowd: Installation, tmp_path: Path) -> None:
+    text = crowd.file.read_text().replace('source = "backend"', 'source = "ldap"')
+    table = '[identity.ldap]\nurl = "ldaps://x"\nsearch = { base = "dc=x", filter = "(mail={address})" }\n'
+    crowd.file.write_text(text + table)
+    (tmp_path / "list").write_text("ann\n")
+    done = crowd("account", "sync", str(tmp_path / "list"), "--anyway")
+    assert (done.code, "there is nothing to sync" in done.err) == (1, True)
+    assert suspended(crowd) == []

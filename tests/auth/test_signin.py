@@ -74,7 +74,7 @@ class Scene:
         naming = Naming("example.org", frozenset({"mailguard"}))
         policies = Policies(self.policy)
         return Authenticator(
-            self.store.ledger, self.hands, self.ring, policies, naming, self.turns, self.questions, self.seals
+            self.store.ledger, self.hands, self.ring, policies, naming, self.turns, self.questions, seals=self.seals
         )
 
     def attempt(self, password: str, second: str, *, name: str = ANN, origin: object = HOME) -> SignIn:

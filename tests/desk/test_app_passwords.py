@@ -13,7 +13,7 @@ from mailguard.auth.accounts import AccountKind, AccountName, Claim
 from mailguard.auth.attempt import Factor, MailProtocol
 from mailguard.auth.events import Event
 from mailguard.auth.passwords import digest_claim, generate_app_password, grouped
-from mailguard.auth.standing import Proven, Standing
+from mailguard.auth.standing import Proven, SignedIn, Standing
 from mailguard.desk import app_passwords
 from mailguard.desk.app_passwords import Wish
 from mailguard.secret import Secret
@@ -104,7 +104,7 @@ async def test_a_sign_in_seals_a_new_password_anew(office: Office) -> None:
     made = await app_passwords.issue(office.desk, signed, WISH, Proven(signed.account_id, Secret(b"old")))
     office.hands.at += 30
     attempt = office.attempt(PASSWORD, office.digits())
-    assert not isinstance(await attempt.decide(office.directory), Exception)
+    assert isinstance(await attempt.decide(office.directory), SignedIn)
     assert attempt.proven == Proven(signed.account_id, Secret(PASSWORD.encode()))
     entry = (await office.store.vault.entries(ANN))[made.row.id]
     assert vault.unseal(made.secret, made.row.id, made.row.account_id, entry.sealed) == Secret(PASSWORD.encode())

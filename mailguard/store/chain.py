@@ -138,14 +138,7 @@ class Walk:
             if end is not None and self.here.position < end.position:
                 text = f"the record ends at position {self.here.position}; {what} knows of {end.position}"
                 return Broken(Fault.TRUNCATED, text, self.here.position + 1)
-        if self.here.position > self._end.position or not self._end.is_at(*_pair(self.here)):
-            text = f"the sealer knows of {self._end}, the record ends at {self.here}"
-            return Broken(Fault.UNVOUCHED, text, self.here.position)
         return None
-
-
-def _pair(head: Head) -> tuple[int, bytes]:
-    return head.position, head.mac
 
 
 def at(fault: Fault, text: str, row: Row[Any]) -> Broken:

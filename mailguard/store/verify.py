@@ -47,21 +47,30 @@ class Verified:
 async def verify(database: Database, seal: Seal, wanted: Head | None, progress: Callable[[int], None]) -> Verified:
     """Recompute every MAC, and compare with a head that was written down elsewhere. `progress` hears how far
     it is."""
-    while True:
-        try:
-            key, ends, unsealed = await database.read(lambda connection: _begin(connection, seal))
-        except RecordAltered as altered:
-            return Verified(0, 0, Ends(), Broken(Fault.UNVOUCHED, str(altered)))
-        if key is None:
-            lost = wanted is not None and wanted.position > 0
-            broken = (
-                Broken(Fault.TRUNCATED, f"nothing was sealed here; head {wanted} knows of a record") if lost else None
-            )
-            return Verified(0, unsealed, ends, broken)
-        walk = Walk(key, ends.anchor, ends.head, wanted)
-        broken = _of_the_past(wanted, ends) or await _along(database, walk, key, ends, progress)
-        if broken is None or not await _moved(database, key, ends):
-            return Verified(walk.here.position - ends.anchor.position, unsealed, ends, broken)
+    try:
+        while (found := await _verified(database, seal, wanted, progress)) is None:
+            pass
+    except RecordAltered as altered:
+        return Verified(0, 0, Ends(), Broken(Fault.UNVOUCHED, str(altered)))
+    return found
+
+
+async def _verified(
+    database: Database, seal: Seal, wanted: Head | None, progress: Callable[[int], None]
+) -> Verified | None:
+    """Once; None where rows were purged meanwhile, which may have been taken away before we came to them."""
+    key, ends, unsealed = await database.read(lambda connection: _begin(connection, seal))
+    if key is None:
+        lost = f"nothing was sealed here; head {wanted} knows of a record"
+        known = wanted is not None and wanted.position > 0
+        return Verified(0, unsealed, ends, Broken(Fault.TRUNCATED, lost, 1) if known else None)
+    walk = Walk(key, ends.anchor, ends.head, wanted)
+    broken = _of_the_past(wanted, ends) or await _along(database, walk, key, ends, progress)
+    if broken is not None:
+        now = await database.read(lambda connection: ends_of(connection, key))
+        if now.anchor != ends.anchor:
+            return None
+    return Verified(walk.here.position - ends.anchor.position, unsealed, ends, broken)
 
 
 def _begin(connection: Connection, seal: Seal) -> tuple[bytes | None, Ends, int]:
@@ -125,12 +134,3 @@ def _beyond(connection: Connection, key: bytes, ends: Ends) -> Broken | None:
     if row is None or ends_of(connection, key).seq >= row.seq:  # sealed meanwhile
         return None
     return at(Fault.UNVOUCHED, f"it is sealed, and the sealer knows of rows up to {ends.head} only", row)
-
-
-async def _moved(database: Database, key: bytes, ends: Ends) -> bool:
-    """Was anything purged meanwhile? Then it may have been taken away before we came to it."""
-    try:
-        now = await database.read(lambda connection: ends_of(connection, key))
-    except RecordAltered:
-        return False
-    return now.anchor != ends.anchor

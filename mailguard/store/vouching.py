@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, insert, or_, select, update
+from sqlalchemy import exists, insert, literal, or_, select, true, update
 
 from mailguard.secret import Secret
 from mailguard.store.chain import START, Head
@@ -38,16 +38,18 @@ class Ends:
     anchor_at: float | None = None  # when that was
 
 
-_KEY = select(audit_key)
+_ONE = select(literal(1).label("one")).subquery()
+_BEGUN = or_(exists(select(audit_state.c.id)), exists().where(audit.c.position.is_not(None)))
+# One statement sees one moment: the first row may be sealed while we look.
+_KEY = select(audit_key, _BEGUN.label("begun")).select_from(_ONE).outerjoin(audit_key, true())
 _STATE = select(audit_state)
-_BEGUN = select(or_(exists().where(audit.c.position.is_not(None)), exists(select(audit_state.c.id))))
 
 
 def key_of(connection: Connection, seal: Seal) -> bytes | None:
     """The key of the chain; None before the first row was sealed. RecordAltered where it is not as it was left."""
-    row = connection.execute(_KEY).mappings().first()
-    if row is None:
-        if connection.execute(_BEGUN).scalar_one():
+    row = connection.execute(_KEY).mappings().one()
+    if row[audit_key.c.id] is None:
+        if row["begun"]:
             raise RecordAltered("the key of the record's chain is gone from the database")
         return None
     key = key_in(seal, row)

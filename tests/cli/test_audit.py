@@ -132,6 +132,13 @@ def test_rows_are_exported_as_lines(own: Installation, tmp_path: Path) -> None:
     assert own("audit", "export", "--output", str(tmp_path / "nowhere" / "file")).code == 1
 
 
+def test_an_export_shows_what_was_altered_as_it_is(own: Installation) -> None:
+    work(own, FULL)
+    tamper(own, "UPDATE audit SET at = 'long ago', event = 'made-up', mac = 'none' WHERE position = 2")
+    line = json.loads(own.done("audit", "export").out.splitlines()[-1])
+    assert (line["time"], line["event"], line["mac"]) == ("long ago", "made-up", None)
+
+
 def test_an_export_may_be_narrowed_by_time(own: Installation) -> None:
     day = 86400.0
     work(own, *(AuditRow(Event.LOGIN_GRANTED, at=1000 * day + number * day) for number in range(4)))

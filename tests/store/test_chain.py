@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.event import listen, remove
 
 from mailguard import keyring
 from mailguard.auth.events import Event
@@ -127,6 +128,14 @@ def test_a_row_that_cannot_be_read_any_more_is_named(sealed: Sealed, position: i
     spoil = f"UPDATE audit SET {column} = CAST(x'ff' AS TEXT) WHERE position = ?"
     trouble = broken(found_in(sealed, lambda database: sql(database, spoil, position)))
     assert (trouble.fault, trouble.position) == (Fault.ALTERED, position)
+
+
+@given(position=positions, place=st.sampled_from(["x", 2.5, b"x"]))
+@settings(max_examples=6, deadline=None)
+def test_a_place_that_is_none_is_named(sealed: Sealed, position: int, place: object) -> None:
+    edit = "UPDATE audit SET position = ? WHERE position = ?"
+    trouble = broken(found_in(sealed, lambda database: sql(database, edit, place, position)))
+    assert (trouble.fault, trouble.position, trouble.seq) == (Fault.ALTERED, None, position)
 
 
 @given(first=positions, count=st.integers(1, 3))
@@ -282,6 +291,22 @@ async def test_rows_that_are_not_sealed_yet_are_counted(store: Store) -> None:
     await store.ledger.record(granted())
     found = await store.verify()
     assert (found.rows, found.unsealed, found.broken) == (1, 1, None)
+
+
+async def test_the_first_row_may_be_sealed_while_the_tip_is_looked_at(
+    store: Store, database: Path, keys: Keyring, clock: StoppedClock
+) -> None:
+    """One statement says that there is no key and that there need be none."""
+    statements: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    engine = store._database._engine.sync_engine
+    listen(engine, "before_cursor_execute", note)
+    await store.sealer.tip()
+    remove(engine, "before_cursor_execute", note)
+    assert [s for s in statements if "audit_key" in s] == [s for s in statements if "audit_state" in s]
 
 
 async def test_a_row_is_sealed_once_and_keeps_its_place(store: Store) -> None:

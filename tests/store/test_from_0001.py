@@ -87,6 +87,18 @@ async def test_credentials_work_as_they_did(old: Path, keys: Keyring) -> None:
     await store.close()
 
 
+async def test_what_was_recorded_before_is_chained_too(old: Path, keys: Keyring) -> None:
+    ((before,),) = sql(old, "SELECT count(*) FROM audit")
+    store = await upgraded(old, keys)
+    await store.sealer.seal()
+    found = await store.verify()
+    assert isinstance(before, int)
+    assert (found.rows, found.unsealed, found.broken) == (before + 1, 0, None)
+    sql(old, "UPDATE audit SET detail = 'x' WHERE seq = 1")
+    assert (await store.verify()).broken is not None
+    await store.close()
+
+
 @pytest.mark.parametrize(
     ("table", "which", "changes"),
     [

@@ -17,7 +17,7 @@ from tests.e2e import dovecot, postfix
 from tests.e2e.daemon import Log, eventually, free_ports, running
 from tests.support.certs import Authority, Issued
 
-USERS = 400
+USERS = 12_000  # the test of one answer needs a fresh one for each sample
 USERS_FILE = "users"
 MASTER_USER = "mailguard"
 NEEDED = {
@@ -51,6 +51,7 @@ class Stack:
     imap_own_port: int  # implicit TLS, users' passwords; Dovecot's auth penalty is on
     imap_own_starttls_port: int
     identity_port: int  # implicit TLS, users' passwords, on the same instance: for [identity.backend]
+    imap_even_port: int  # implicit TLS, users' passwords; the auth penalty is off, as the operators' guide advises
     imap_master_port: int  # implicit TLS, the master user only
     imap_master_starttls_port: int
     submission_port: int  # implicit TLS, users' passwords
@@ -114,8 +115,8 @@ def running_stack(authority: Authority, certificate: Issued) -> Iterator[Stack]:
 
 
 def _start(daemons: contextlib.ExitStack, folder: Path, authority: Authority, certificate: Issued) -> Stack:
-    (own_tls, own_starttls, identity, master_tls, master_starttls,
-     sub_tls, sub_starttls, sub_master_tls, sub_master_starttls, naive, xclient) = free_ports(11)  # fmt: skip
+    (own_tls, own_starttls, identity, even, master_tls, master_starttls,
+     sub_tls, sub_starttls, sub_master_tls, sub_master_starttls, naive, xclient) = free_ports(12)  # fmt: skip
     own, sasl, master, mta, mail = (folder / name for name in ("own", "sasl", "master", "postfix", "mail"))
     for path in (own, sasl, master, mta, mail):
         path.mkdir(mode=0o755)
@@ -132,7 +133,7 @@ def _start(daemons: contextlib.ExitStack, folder: Path, authority: Authority, ce
     own_doors = ((own_tls, implicit), (own_starttls, starttls), (identity, implicit))
     master_doors = ((master_tls, implicit), (master_starttls, starttls))
     the_own = dovecot.Instance(own, users, tuple(dovecot.Listener(*door) for door in own_doors), lmtp=True)
-    the_sasl = dovecot.Instance(sasl, users, sasl=True)
+    the_sasl = dovecot.Instance(sasl, users, (dovecot.Listener(even, implicit),), sasl=True)
     the_master = dovecot.Instance(
         master, mailboxes, tuple(dovecot.Listener(*door) for door in master_doors), masters, sasl=True
     )
@@ -155,6 +156,7 @@ def _start(daemons: contextlib.ExitStack, folder: Path, authority: Authority, ce
         imap_own_port=own_tls,
         imap_own_starttls_port=own_starttls,
         identity_port=identity,
+        imap_even_port=even,
         imap_master_port=master_tls,
         imap_master_starttls_port=master_starttls,
         submission_port=sub_tls,

@@ -54,6 +54,20 @@ def fault(script: list[bytes], *, starttls: bool = False, step: int = 4096) -> F
     return failed
 
 
+@pytest.mark.parametrize(
+    ("said", "greeted"),
+    [
+        (b"", False),
+        (b"220 store", False),
+        (GREETING, True),
+        (b"554 too busy\r\n", False),
+    ],
+)
+def test_a_greeting_counts_once_it_is_whole_and_sound(said: bytes, greeted: bool) -> None:
+    _, dialogue = converse([said])
+    assert dialogue.greeted is greeted
+
+
 @pytest.mark.parametrize("step", [1, 3, 4096])
 def test_a_login_over_implicit_tls(step: int) -> None:
     events, dialogue = converse([GREETING, OFFER, YES], step=step)

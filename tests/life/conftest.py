@@ -1,0 +1,3 @@
+from tests.auth.conftest import ring
+
+__all__ = ["ring"]

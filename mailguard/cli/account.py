@@ -12,7 +12,7 @@ from mailguard.auth.decision import lapsed
 from mailguard.cli import own_password, sync
 from mailguard.cli import second_address as second
 from mailguard.cli.ask import Yes, consent
-from mailguard.cli.output import AsJson, Row, listing, note, one, say, when
+from mailguard.cli.output import AsJson, Row, counted, listing, note, one, say, when
 from mailguard.cli.records import Address, Records, with_records
 from mailguard.cli.refusal import Refusal
 
@@ -96,23 +96,26 @@ def set_(
     group: Annotated[str | None, typer.Option(help='Its group; "" for none.', metavar="NAME")] = None,
     administrator: Annotated[bool | None, typer.Option(help="Must have a second factor.")] = None,
     member: Annotated[
-        list[str] | None, typer.Option(help="Name a person of a shared mailbox; may be repeated.", metavar="PERSON")
+        list[str] | None,
+        typer.Option(help="May hold app passwords of this shared mailbox; may be repeated.", metavar="PERSON"),
     ] = None,
     no_member: Annotated[
-        list[str] | None, typer.Option(help="No longer; what they hold there is revoked.", metavar="PERSON")
+        list[str] | None,
+        typer.Option(help="No longer: what they hold there is revoked; may be repeated.", metavar="PERSON"),
     ] = None,
     second_address: Annotated[
         list[str] | None,
-        typer.Option(help="Told of what happens to it, from 72 hours on; may be repeated.", metavar="A"),
+        typer.Option(help="Told of what happens to it, from 72 hours on; may be repeated.", metavar="ADDRESS"),
     ] = None,
     no_second_address: Annotated[
-        list[str] | None, typer.Option("--no-second-address", help="Told no more; may be repeated.", metavar="A")
+        list[str] | None, typer.Option(help="Told no more; may be repeated.", metavar="ADDRESS")
     ] = None,
 ) -> None:
-    """Change an account's group or standing, who stands behind a shared mailbox, or where its owner is told things."""
+    """Change an account: group, standing, people, second addresses."""
     if group is None and administrator is None and not (member or no_member or second_address or no_second_address):
         raise typer.BadParameter(
-            "say what to change: --group NAME, --[no-]administrator, --[no-]member PERSON, --[no-]second-address A"
+            "say what to change: --group NAME, --[no-]administrator, --[no-]member PERSON"
+            ", --[no-]second-address ADDRESS"
         )
 
     async def work(records: Records) -> None:
@@ -125,7 +128,8 @@ def set_(
             note(f"next: mailguard app-password issue {name} --person {person} --label L")
         for each in no_member or ():
             revoked = await records.store.members.remove(name, person := records.name(each), actor=records.actor)
-            say(f"{person} no longer stands behind {name}; {revoked} app passwords revoked, their sessions end now")
+            ended = f"{counted(revoked, 'app password')} revoked, sessions end now"
+            say(f"{person} no longer stands behind {name}; {ended}")
         if group is not None or administrator is not None:
             _tell_standing(
                 await records.store.accounts.change(name, actor=records.actor, group=group, administrator=administrator)
@@ -167,7 +171,7 @@ def resume(ctx: typer.Context, address: Address) -> None:
 
 @app.command("unlock")
 def unlock(ctx: typer.Context, address: Address) -> None:
-    """Forget the wrong passwords and codes that were tried at this name."""
+    """Forget the wrong passwords and codes tried at this name."""
 
     async def work(records: Records) -> str:
         await records.store.accounts.unlock(name := records.name(address), actor=records.actor)
@@ -178,7 +182,7 @@ def unlock(ctx: typer.Context, address: Address) -> None:
 
 @app.command("remove")
 def remove(ctx: typer.Context, address: Address, yes: Yes = False) -> None:
-    """Delete an account with its authenticators and app passwords, and end its sessions. The mailbox stays."""
+    """Delete an account, its authenticators and app passwords. Its sessions end; the mailbox stays."""
     consent(f"Delete the account {address} with its authenticators and app passwords?", given=yes)
 
     async def work(records: Records) -> str:

@@ -13,7 +13,8 @@ from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.passwords import digest_app_password, digest_claim, generate_app_password, grouped
 from mailguard.cli.ask import Yes, consent
 from mailguard.cli.length import seconds
-from mailguard.cli.output import AsJson, Row, json_object, listing, note, say, when
+from mailguard.cli.one_time import NO_PAGE
+from mailguard.cli.output import AsJson, Row, counted, json_object, listing, note, say, when
 from mailguard.cli.records import Address, Records, with_records
 from mailguard.cli.refusal import Refusal
 from mailguard.cli.store_password import PasswordFile, verified, wanted
@@ -116,6 +117,7 @@ def issue(
     say(shown)
     if isinstance(made, Claim):
         note(f"whoever opens it by {when(made.expires_at)}, signed in as its owner, is shown an app password; once")
+        note(NO_PAGE)
         return
     until = f"until {when(made.expires_at)}" if made.expires_at else "until it is revoked"
     note(f"app password {made.id} for {', '.join(sorted(made.protocols))}, {until}; it is not shown again")
@@ -160,16 +162,17 @@ def revoke(
     async def work(records: Records) -> str:
         name = records.name(address)
         if every:
-            return f"{await records.store.app_passwords.revoke_all(name, actor=records.actor)} app passwords"
+            count = await records.store.app_passwords.revoke_all(name, actor=records.actor)
+            return f"{counted(count, 'app password')} of {name}"
         await records.store.app_passwords.revoke(name, app_password_id, actor=records.actor)
         return app_password_id
 
-    say(f"revoked {with_records(ctx, work)}; sessions opened with it end now")
+    say(f"revoked {with_records(ctx, work)}; the sessions opened so end now")
 
 
 @app.command("renew")
 def renew(ctx: typer.Context, address: Address, file: PasswordFile = "-") -> None:
-    """Seal a mailbox's new password at the store to all its app passwords, where nobody signs in to do it."""
+    """Seal a mailbox's new password to all its app passwords. For mailboxes that nobody signs in to."""
 
     async def work(records: Records) -> str:
         account = await _account(records, address)
@@ -178,7 +181,7 @@ def renew(ctx: typer.Context, address: Address, file: PasswordFile = "-") -> Non
             raise Refusal('no [backend.…] has login = "own": app passwords need no password of the mail store')
         password = await verified(records, account, own, file)
         count = await records.store.vault.renew(account.name, password, actor=records.actor)
-        return f"{count} app passwords of {account.name}"
+        return f"{counted(count, 'app password')} of {account.name}"
 
     say(f"renewed {with_records(ctx, work)}")
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from mailguard.cli.ask import Yes, consent
-from mailguard.cli.length import moment, seconds
-from mailguard.cli.output import AsJson, Progress, Row, json_object, lines_to, listing, note, say, when
+from mailguard.cli.length import moment
+from mailguard.cli.output import AsJson, Progress, Row, counted, json_object, lines_to, listing, note, say, when
 from mailguard.cli.records import Records, with_records
 from mailguard.cli.refusal import Refusal
 from mailguard.store.audit import Recorded
@@ -23,23 +23,22 @@ app = typer.Typer(no_args_is_help=True, help="The record of attempts, changes an
 def list_(
     ctx: typer.Context,
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="One account only.")] = "",
-    since: Annotated[str, typer.Option(help="How far back, such as 1h; else as far as --limit.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="At most so many rows, the newest.")] = 200,
+    since: Annotated[str, typer.Option(help="Not before: how far back, or a date (UTC).", metavar="1h|DATE")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many rows, the newest.", metavar="N")] = 200,
     as_json: AsJson = False,
 ) -> None:
     """The newest rows, oldest first."""
-    back = seconds(since, "--since")
 
     async def read(records: Records) -> tuple[Recorded, ...]:
         name = records.name(address) if address else None
-        start = records.now - back if back is not None else None
+        start = moment(since, records.now, "--since")
         return await records.store.audit.list(account=name, since=start, limit=limit)
 
     listing([_row(recorded) for recorded in with_records(ctx, read)], as_json=as_json, empty="no rows")
 
 
-Since = Annotated[str, typer.Option(help="Not before: how far back, such as 30d, or a date, such as 2026-11-01 (UTC).")]
-Until = Annotated[str, typer.Option(help="Before: the same.")]
+Since = Annotated[str, typer.Option(help="Not before: how far back, or a date (UTC).", metavar="30d|DATE")]
+Until = Annotated[str, typer.Option(help="Before: the same.", metavar="1d|DATE")]
 
 
 @app.command("export")
@@ -52,7 +51,7 @@ def export(
         Path | None, typer.Option(metavar="FILE", help="A file that is not there yet, instead of standard output.")
     ] = None,
 ) -> None:
-    """All rows that match, oldest first, as lines of JSON. How much there is matters not."""
+    """All rows that match, oldest first, as lines of JSON. There may be any number."""
 
     async def work(records: Records) -> int:
         name = records.name(address) if address else None
@@ -94,16 +93,16 @@ def verify(
         if anchor.position:
             note(f"rows up to {anchor} were purged, the last time at {when(found.ends.anchor_at)}")
         if found.unsealed:
-            note(f"{found.unsealed} rows are not sealed yet: that takes a second, and a guard that runs")
+            note(f"not sealed yet: {counted(found.unsealed, 'row')}; that takes a second, and a guard that runs")
         if broken is None:
-            say(f"{found.rows} rows fit, up to head {found.ends.head}")
+            say(f"{counted(found.rows, 'sealed row')} fit, up to head {found.ends.head}")
     if broken is not None:
         raise Refusal(_in_words(broken, found))
 
 
 @app.command("restart")
 def restart(ctx: typer.Context, yes: Yes = False) -> None:
-    """Begin a new chain over the rows as they stand, after the old one was broken. Stop the guard meanwhile."""
+    """Begin a new chain after the old one was broken. Over the rows as they stand. Stop the guard meanwhile."""
     consent("Let every head that was written down so far prove nothing any more?", given=yes)
 
     async def work(records: Records) -> None:

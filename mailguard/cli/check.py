@@ -13,7 +13,11 @@ from mailguard.cli.refusal import REFUSED
 
 
 def check(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Check configuration, keys, certificates, clock, records and every backend; exit code 1 if anything fails."""
+    """Say what is wrong here, and what to do about it.
+
+    Looks at the configuration, keys, certificates, the clock, the records and every backend. Exit code 1 if anything
+    fails.
+    """
 
     from mailguard.checks import Finding, Level, examine
 

@@ -13,10 +13,13 @@ from mailguard.cli.refusal import Refusal
 
 def demo(
     run_for: Annotated[
-        str, typer.Option("--for", envvar="DEMO_FOR", help="End after so long, such as 20s; else by Ctrl-C.")
+        str, typer.Option("--for", envvar="DEMO_FOR", help="End after so long; else by Ctrl-C.", metavar="20s")
     ] = "",
 ) -> None:
-    """Run the guard on free ports before an embedded mail store, with one account ready, and show how to get in."""
+    """Run the guard before an embedded mail store, to try it.
+
+    On free ports, with one account ready; it shows how to get in.
+    """
     if find_spec("pymap") is None:
         raise Refusal("the demo's mail store is not installed; do: pip install 'mailguard[demo]'")
     from mailguard.demo.run import run

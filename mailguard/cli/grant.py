@@ -10,7 +10,7 @@ from mailguard.cli.output import AsJson, Row, listing, say, when
 from mailguard.cli.records import Records, with_records
 from mailguard.store.grants import GrantRow
 
-app = typer.Typer(no_args_is_help=True, help="Grants: a password and code, once accepted, open further sessions.")
+app = typer.Typer(no_args_is_help=True, help="Grants: a used password and code opens further sessions.")
 
 
 @app.command("list")
@@ -19,7 +19,7 @@ def list_(
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="One account only.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Who may open sessions by a password and code that were accepted, from where, until when."""
+    """Who may open sessions without a new code, from where, for how long."""
 
     async def read(records: Records) -> list[Row]:
         name = records.name(address) if address else None

@@ -21,7 +21,10 @@ def init(
     hostname: Annotated[str, typer.Option(help="The name that clients connect to.", metavar="NAME")] = "",
     store_host: Annotated[str, typer.Option(help="The mail store.", metavar="HOST")] = "store.internal",
 ) -> None:
-    """Write config.toml, keys and a self-signed certificate, each only where there is none."""
+    """Write a first config.toml, keys and a certificate. What is there already is kept.
+
+    The certificate is self-signed: replace it before users come.
+    """
     path = settings_path(ctx)
     name = _checked(HOSTNAME, hostname or _own_name(), "--hostname")
     host = _checked(HOST, store_host, "--store-host")

@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="The keys outside the database, gen
 
 @app.command("list")
 def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Each generation, newest first, and what would no longer be read without it."""
+    """Each generation, newest first, and what hangs on it. That would no longer be read without it."""
 
     async def read(records: Records) -> list[Row]:
         return [_row(hanging) for hanging in await records.store.keys.list()]
@@ -49,7 +49,7 @@ def retire(
         bool, typer.Option("--forget-dead", help="Forget app passwords of it that are revoked or expired.")
     ] = False,
 ) -> None:
-    """Take an old generation out of the key file, once nothing hangs on it."""
+    """Take an old generation out of the key file. Refused while anything hangs on it."""
 
     async def work(records: Records) -> None:
         file = records.settings.keys.file

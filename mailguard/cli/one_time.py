@@ -12,6 +12,8 @@ from mailguard.cli.length import seconds
 from mailguard.cli.output import AsJson, json_object, note, say, when
 from mailguard.cli.records import Address, Records, with_records
 
+NO_PAGE = "keep it until there is a portal: this version has no page yet that takes it"
+
 bypass = typer.Typer(no_args_is_help=True, help="Bypass codes: in place of the code, for hours, once.")
 enrolment_code = typer.Typer(no_args_is_help=True, help="Enrolment codes: leave to bind the first authenticator.")
 
@@ -32,7 +34,7 @@ def issue_bypass(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a code that replaces the authenticator's, not the password, at one sign-in. Print it, once."""
+    """Make a code that replaces the authenticator's at one sign-in. The password is still needed. Print it, once."""
     good_for = seconds(lasts, "--for")
     if good_for is None or good_for > recovery.BYPASS_SECONDS_MOST:
         raise typer.BadParameter("must be a length of time, at most 3d", param_hint="--for")
@@ -43,17 +45,19 @@ def issue_bypass(
     say(code)
     able = "and may bind a new authenticator" if may_enrol else "and binds no authenticator"
     note(f"with the password it signs {name} in once, until {when(row.expires_at)}, {able}; it is not shown again")
+    note(NO_PAGE)
 
 
 @enrolment_code.command("issue")
 def issue_enrolment(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None:
-    """Make a code that lets its holder bind the first authenticator, within 24 hours, once. Print it, once."""
+    """Make a code that lets its owner bind the first authenticator. Good for 24 hours, once. Print it, once."""
     name, row, code = _issued(ctx, address, CodeKind.ENROLMENT, recovery.ENROLMENT_SECONDS, may_enrol=True)
     if as_json:
         json_object({"id": row.id, "secret": code})
         return
     say(code)
     note(f"with the password it lets {name} set up an authenticator, until {when(row.expires_at)}; not shown again")
+    note(NO_PAGE)
 
 
 def _issued(

@@ -70,6 +70,11 @@ def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
+def counted(count: int, noun: str) -> str:
+    """So many of them, in words."""
+    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+
+
 def note(text: str) -> None:
     """A line for the person at the terminal, kept out of what a script reads."""
     sys.stderr.write(f"{text}\n")

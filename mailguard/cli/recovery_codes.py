@@ -6,10 +6,11 @@ import typer
 
 from mailguard.auth import recovery
 from mailguard.auth.accounts import CodeKind, OneTimeCode
+from mailguard.cli.one_time import NO_PAGE
 from mailguard.cli.output import AsJson, Row, json_object, listing, note, say, when
 from mailguard.cli.records import Address, Records, with_records
 
-app = typer.Typer(no_args_is_help=True, help="Recovery codes: on paper, for the day the authenticator is lost.")
+app = typer.Typer(no_args_is_help=True, help="Recovery codes: on paper, for the day the phone is lost.")
 
 
 @app.command("issue")
@@ -29,11 +30,12 @@ def issue(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None
     for code in made.codes:
         say(recovery.grouped(code))
     note("each is good for one sign-in of a person, never in a mail client; they are not shown again")
+    note(NO_PAGE)
 
 
 @app.command("list")
 def list_(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None:
-    """An account's one-time codes, used and ended ones too: recovery, enrolment, bypass."""
+    """An account's one-time codes of all three kinds. Recovery, enrolment and bypass, used and ended ones too."""
 
     async def read(records: Records) -> list[Row]:
         return [_row(code, records.now) for code in await records.store.codes.list(records.name(address))]

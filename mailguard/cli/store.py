@@ -31,7 +31,7 @@ def upgrade(ctx: typer.Context) -> None:
 def backup(
     ctx: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")]
 ) -> None:
-    """Copy the database, in use or not, into a new file that only you may read."""
+    """Copy the database, in use or not, into a new file. Only you may read it."""
 
     async def work(records: Records) -> tuple[Path, Head]:
         head = await records.store.backup(file, actor=records.actor)

@@ -15,7 +15,7 @@ from mailguard.cli.output import AsJson, Row, json_object, listing, note, say, w
 from mailguard.cli.records import Address, Records, with_records
 from mailguard.cli.refusal import Refusal
 
-app = typer.Typer(no_args_is_help=True, help="Authenticators: apps that show a code of six or eight digits.")
+app = typer.Typer(no_args_is_help=True, help="Authenticators: apps that show codes.")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The authenticator, as `totp list` names it.")]
 
@@ -87,7 +87,7 @@ def confirm(
         str, typer.Option("--id", help="Which one; else the newest unconfirmed one.", metavar="ID")
     ] = "",
 ) -> None:
-    """Activate an authenticator by a code that it shows, from a prompt or standard input."""
+    """Activate an authenticator by a code that it shows. It is asked for, or read from standard input."""
 
     async def find(records: Records) -> str:
         name = records.name(address)
@@ -147,7 +147,7 @@ def rename(
 
 @app.command("resync")
 def resync(ctx: typer.Context, address: Address) -> None:
-    """Set back counters that are ahead of the clock, where this machine's clock once was wrong."""
+    """Set back a counter that is ahead of the clock. For when this machine's clock once was wrong."""
 
     async def work(records: Records) -> tuple[TotpDevice, ...]:
         name = records.name(address)

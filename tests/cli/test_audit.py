@@ -65,8 +65,8 @@ def test_a_whole_record_is_said_to_be_so(own: Installation) -> None:
     own.done("account", "add", "bob")
     done = own.done("audit", "verify")
     head = HEAD.findall(done.out)[0]
-    assert done.out == f"2 rows fit, up to head {head}\n"
-    assert "1 rows are not sealed yet" in done.err
+    assert done.out == f"2 sealed rows fit, up to head {head}\n"
+    assert "not sealed yet: 1 row;" in done.err
     found = own.done("audit", "verify", "--head", head, "--json").json
     assert (found["whole"], found["rows"], found["not_sealed_yet"], found["head"]) == (True, 2, 1, head)
 

@@ -35,7 +35,7 @@ def test_a_shared_mailbox_and_its_people(desk: Installation) -> None:
     (row,) = desk.done("app-password", "list", DESK, "--json").json
     assert (row["id"], row["person"]) == (made["id"], ANN)
     gone = desk.done("account", "set", DESK, "--no-member", ANN)
-    assert gone.out.startswith(f"{ANN} no longer stands behind {DESK}; 1 app passwords revoked")
+    assert gone.out.startswith(f"{ANN} no longer stands behind {DESK}; 1 app password revoked")
     (row,) = desk.done("app-password", "list", DESK, "--json").json
     assert row["revoked"]
     told = desk.done("audit", "list", ANN, "--json").json

@@ -119,7 +119,7 @@ def test_the_command_line_puts_the_password_to_the_real_store_first(guard_own: G
     (row,) = json.loads(guard.cli("app-password", "list", user.name, "--json"))
     assert row["store_password"].startswith("refused 20")
     renewed = guard.cli("app-password", "renew", user.name, text=changed.password + "\n")
-    assert renewed == f"renewed 1 app passwords of {user.name}\n"
+    assert renewed == f"renewed 1 app password of {user.name}\n"
     with clients.imap(guard.imap(), device) as imap, clients.smtp(guard.submission(), device) as smtp:
         assert imap.select()[0] == "OK"
         assert smtp.noop()[0] == 250

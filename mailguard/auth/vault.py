@@ -6,7 +6,8 @@ is the key: HKDF over it gives an X25519 private key, of which the public half i
 database nor the key file holds anything to open it with (SECURITY.md, promise 7).
 
 Sealed form: an ephemeral public key (32 bytes), then AES-256-GCM under a key derived from both, bound to the row. The
-key is used once, so its nonce is zero (as in RFC 9180 §5.2, sequence number 0).
+key is used once, so its nonce is zero (as in RFC 9180 §5.2, sequence number 0). What is sealed is filled up to blocks
+of 128 bytes (ISO/IEC 7816-4: 80, then zeros): a guesser would begin with the short passwords.
 """
 
 from cryptography.exceptions import InvalidTag
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from mailguard.secret import Secret
 
 KEY_BYTES = 32
+_BLOCK = 128
 _NONCE = bytes(12)
 
 
@@ -32,8 +34,9 @@ def seal(public: bytes, row_id: str, account_id: str, password: Secret) -> bytes
     ephemeral = X25519PrivateKey.generate()
     shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(public))
     sender = _raw(ephemeral.public_key())
-    sealed = AESGCM(_key(shared, sender, public)).encrypt(_NONCE, password.reveal(), _place(row_id, account_id))
-    return sender + sealed
+    filled = password.reveal() + b"\x80"
+    filled += bytes(-len(filled) % _BLOCK)
+    return sender + AESGCM(_key(shared, sender, public)).encrypt(_NONCE, filled, _place(row_id, account_id))
 
 
 def unseal(app_password: Secret, row_id: str, account_id: str, sealed: bytes) -> Secret | None:
@@ -43,9 +46,10 @@ def unseal(app_password: Secret, row_id: str, account_id: str, sealed: bytes) ->
     try:
         shared = private.exchange(X25519PublicKey.from_public_bytes(sender))
         key = _key(shared, sender, _raw(private.public_key()))
-        return Secret(AESGCM(key).decrypt(_NONCE, content, _place(row_id, account_id)))
+        filled = AESGCM(key).decrypt(_NONCE, content, _place(row_id, account_id))
     except (InvalidTag, ValueError):  # ValueError: cut short, or a point of low order
         return None
+    return Secret(filled[: filled.rindex(b"\x80")])
 
 
 def _private_half(app_password: Secret, row_id: str) -> X25519PrivateKey:

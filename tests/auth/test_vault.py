@@ -41,6 +41,15 @@ def test_the_same_password_is_sealed_differently_each_time() -> None:
     assert one[vault.KEY_BYTES :] != two[vault.KEY_BYTES :]
 
 
+@pytest.mark.parametrize("ending", [b"", b"\0", b"\x80", b"\x80\0\0"])
+def test_an_entry_does_not_tell_how_long_its_password_is(ending: bytes) -> None:
+    """Whoever stole the database would begin with the short ones."""
+    passwords = [Secret(b"x" * length + ending) for length in (0, 1, 8, 64, 124)]
+    entries = [vault.seal(PUBLIC, ROW, ACCOUNT, password) for password in passwords]
+    assert len({len(entry) for entry in entries}) == 1
+    assert [vault.unseal(PHONE, ROW, ACCOUNT, entry) for entry in entries] == passwords
+
+
 def test_a_public_half_is_of_one_app_password_in_one_row() -> None:
     assert vault.public_half(PHONE, ROW) == PUBLIC
     assert len(PUBLIC) == vault.KEY_BYTES

@@ -143,13 +143,15 @@ class Verdict(Enum):
 class Answer:
     """A verdict, and for UNAVAILABLE the reason and a text for the record.
 
-    `group`: the policy group that the source puts the user into; None where it does not tell.
+    `group`: the policy group that the source puts the user into; None where it does not tell. `vouched`: a source took
+    the password, and UNAVAILABLE is the leg that it should have opened.
     """
 
     verdict: Verdict
     reason: Reason = Reason.BACKEND_UNAVAILABLE
     detail: str = ""
     group: str | None = None
+    vouched: bool = False
 
 
 @unique

@@ -134,7 +134,7 @@ class Login:
         if self._offered.may_hold_code and not by.clock.trusted():
             # Asked of the string alone, so that the answer tells nothing about the account.
             return await self._refuse(Refused(Reason.CLOCK_UNTRUSTED), None)
-        if facts.grant is not None:
+        if facts.grant is not None and self._reached(facts.grant):
             return await self._under_grant(name, facts, facts.grant, identity)
         reservation = throttle.reservation(by.keyring, name, self._origin.network, self._offered.string, by.questions)
         # The same string on several connections is one question: its answer marks it as wrong, or opens a grant.
@@ -151,9 +151,10 @@ class Login:
         for _ in range(LOOKS):
             if self._offered.may_hold_code:  # what was in flight may have won its step meanwhile
                 facts = await self._facts(name)
-                if facts.grant is not None:
+                if facts.grant is not None and self._reached(facts.grant):
                     return await self._under_grant(name, facts, facts.grant, identity)
-            stake = await self._stake(reservation)
+                self._row = replace(self._row, credential="" if facts.grant is None else facts.grant.id)
+            stake = await self._stake(reservation, Reason.WRONG_REPEATED if facts.grant is None else Reason.REPLAY)
             if isinstance(stake, Refused):
                 return stake
             if stake.state is not Reserved.BUSY:
@@ -187,6 +188,8 @@ class Login:
     async def _by_question(
         self, name: AccountName, facts: Facts, identity: Identity, stake: Stake
     ) -> Admission | Refused:
+        if facts.grant is not None:
+            return await self._from_elsewhere(name, facts, facts.grant, identity, stake)
         reading, step, password = self._read_code(facts)
         # Asked of names without an account too, where none is made: else the time that the store takes, or its trouble,
         # would tell which names have one.
@@ -199,12 +202,9 @@ class Login:
         self, name: AccountName, facts: Facts, grant: Grant, identity: Identity
     ) -> Admission | Refused:
         self._row = replace(self._row, credential=grant.id)
-        elsewhere = reach(grant, self._origin, self._row.at) is Reach.ELSEWHERE
-        if self._door.form is LoginForm.MASTER or elsewhere:
+        if self._door.form is LoginForm.MASTER:
             return await self._conclude(name, facts, Proof(grant=grant), None)
-        digits = next((d.digits for d in facts.devices if d.id == grant.device_id), totp.USUAL_DIGITS)
-        split = self._offered.split(digits)
-        answer = Answer(Verdict.NO) if split is None else await ask(identity, name, split[0])
+        answer = await self._ask_without_code(name, facts, grant, identity)
         proof = Proof(grant=grant, answer=answer)
         if answer.verdict is Verdict.NO:
             refused = Refused(Reason.WRONG_PASSWORD, "the store no longer takes the password of this grant")
@@ -212,12 +212,28 @@ class Login:
             return refused
         return await self._conclude(name, facts, proof, None)
 
-    async def _stake(self, reservation: Reservation) -> Stake | Refused:
+    async def _from_elsewhere(
+        self, name: AccountName, facts: Facts, grant: Grant, identity: Identity, stake: Stake
+    ) -> Admission | Refused:
+        """A replay. It is staked and asked about like any wrong string: who phished it must not find out that it was
+        right by what is throttled, or by the store's trouble."""
+        answer = await self._ask_without_code(name, facts, grant, identity)
+        return await self._conclude(name, facts, Proof(grant=grant, answer=answer), stake)
+
+    async def _ask_without_code(self, name: AccountName, facts: Facts, grant: Grant, identity: Identity) -> Answer:
+        digits = next((d.digits for d in facts.devices if d.id == grant.device_id), totp.USUAL_DIGITS)
+        split = self._offered.split(digits)
+        return Answer(Verdict.NO) if split is None else await ask(identity, name, split[0])
+
+    def _reached(self, grant: Grant) -> bool:
+        return reach(grant, self._origin, self._row.at) is not Reach.ELSEWHERE
+
+    async def _stake(self, reservation: Reservation, repeated: Reason = Reason.WRONG_REPEATED) -> Stake | Refused:
         match await self._by.ledger.reserve(reservation, self._row.at):
             case Reserved.THROTTLED:
                 return await self._refuse(Refused(Reason.THROTTLED), None)
             case Reserved.REPEATED:
-                return await self._refuse(Refused(Reason.WRONG_REPEATED), None)
+                return await self._refuse(Refused(repeated), None)
             case state:
                 return Stake(reservation, state)
 

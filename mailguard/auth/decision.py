@@ -109,6 +109,8 @@ def _by_grant(
     if account.suspended:
         return Refused(Reason.SUSPENDED)
     if reach(grant, origin, now) is Reach.ELSEWHERE:
+        if answer is not None and answer.verdict is Verdict.UNAVAILABLE:
+            return Refused(answer.reason, answer.detail)
         return Refused(Reason.REPLAY)
     if not policy.codes_in_mail_clients:
         return Refused(Reason.CODES_NOT_ALLOWED)
@@ -128,8 +130,17 @@ def _by_password(account: Account | None, proof: Proof, door: Door, policy: Poli
             # Split the other way its password may be right. Called wrong it would be looked at again, at a later step.
             return Refused(Reason.CODE_WRONG, "or the password: the authenticators' codes differ in length")
         return Refused(Reason.UNKNOWN_ACCOUNT if account is None else Reason.WRONG_PASSWORD)
-    if proof.answer.verdict is Verdict.UNAVAILABLE:
-        return Refused(proof.answer.reason, proof.answer.detail)
+    unavailable = proof.answer.verdict is Verdict.UNAVAILABLE
+    trouble = Refused(proof.answer.reason, proof.answer.detail)
+    if unavailable and not proof.answer.vouched:
+        return trouble
+    # Trouble of the leg behind a right password is told to those alone who would have come in: else it tells the others
+    # that their password is right.
+    decision = _by_right_password(account, proof, door, policy)
+    return trouble if unavailable and isinstance(decision, Granted) else decision
+
+
+def _by_right_password(account: Account | None, proof: Proof, door: Door, policy: Policy) -> Decision:
     if account is None:
         if not door.creates:
             return Refused(Reason.UNKNOWN_ACCOUNT)

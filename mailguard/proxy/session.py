@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailguard.auth.attempt import Admission, Answer, Client, LoginForm, MailProtocol, Reason, Refused, Verdict
@@ -264,10 +265,10 @@ class _OtherSource(_Asked):
         if opened.verdict is Verdict.YES:
             return answer
         if opened.verdict is Verdict.UNAVAILABLE:
-            return opened
+            return replace(opened, group=answer.group, vouched=True)
         detail = f"the identity source takes the password and the mail store does not: {opened.detail}"
         log.error("the mail store and the identity source disagree", extra={"account": name, "detail": detail})
-        return Answer(Verdict.UNAVAILABLE, Reason.BACKEND_REFUSED, detail)
+        return Answer(Verdict.UNAVAILABLE, Reason.BACKEND_REFUSED, detail, answer.group, vouched=True)
 
 
 async def _opened(

@@ -39,6 +39,7 @@ STEP = Step(TotpDevice("d1", "a1", "app", Secret(b"")), 33)
 YES, NO = Answer(Verdict.YES), Answer(Verdict.NO)
 STALE = Answer(Verdict.UNAVAILABLE, Reason.VAULT_STALE, "changed")
 DOWN = Answer(Verdict.UNAVAILABLE, Reason.BACKEND_UNAVAILABLE, "connection refused")
+VOUCHED = replace(DOWN, vouched=True)
 
 
 def decided(
@@ -314,3 +315,28 @@ def test_an_address_has_one_network() -> None:
     assert Origin.of("192.0.2.1", 1).network == "192.0.2.1/32"
     assert Origin.of("2001:db8:1:2:3::4", 1).network == "2001:db8:1:2::/64"
     assert Origin.of("fe80::1%eth0", 1).network == "fe80::/64"
+
+
+@pytest.mark.parametrize("leg", [YES, VOUCHED])
+@pytest.mark.parametrize(
+    ("proof", "account", "policy", "reason"),
+    [
+        pytest.param(Proof(code=CodeReading.MISSING), ANN, Policy(), Reason.CODE_MISSING, id="no code"),
+        pytest.param(Proof(code=CodeReading.WRONG), ANN, Policy(), Reason.CODE_WRONG, id="wrong code"),
+        pytest.param(Proof(), ANN, Policy(TwoFactor.ENFORCE), Reason.SECOND_FACTOR_REQUIRED, id="bare"),
+        pytest.param(Proof(), None, Policy(TwoFactor.ENFORCE), Reason.SECOND_FACTOR_REQUIRED, id="nobody yet"),
+        pytest.param(Proof(), SUSPENDED, Policy(), Reason.SUSPENDED, id="suspended"),
+    ],
+)
+def test_trouble_of_the_leg_does_not_tell_that_a_password_is_right(
+    leg: Answer, proof: Proof, account: Account | None, policy: Policy, reason: Reason
+) -> None:
+    """A directory took it, the store is down or has no such mailbox: a temporary reply would say so to a guesser."""
+    assert decided(replace(proof, answer=leg), account=account, policy=policy) == Refused(reason)
+
+
+@pytest.mark.parametrize(
+    "proof", [Proof(answer=VOUCHED), Proof(code=CodeReading.RIGHT, step=STEP, answer=VOUCHED)], ids=["bare", "code"]
+)
+def test_trouble_of_the_leg_is_told_to_who_would_have_come_in(proof: Proof) -> None:
+    assert decided(proof) == Refused(Reason.BACKEND_UNAVAILABLE, "connection refused")

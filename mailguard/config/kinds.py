@@ -260,7 +260,9 @@ _DURATION = re.compile(r"0|(?P<number>\d{1,9}(?:\.\d{1,3})?)(?P<unit>[smhd])", r
 _PORT = re.compile(r"\d{1,5}", re.ASCII)
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOSTNAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
-_MAILBOX = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_{{|}}~-]{{1,64}}@{_HOSTNAME.pattern}", re.ASCII)
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+"
+# What looks like an encoded word (RFC 2047) is written into no header.
+_MAILBOX = re.compile(rf"(?!.*=\?)(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_HOSTNAME.pattern}", re.ASCII)
 
 FLAG = Kind(_flag, bool)
 PATH = Kind(_path, str)

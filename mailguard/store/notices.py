@@ -17,6 +17,7 @@ from mailguard.auth.attempt import Reason
 from mailguard.auth.events import Event
 from mailguard.auth.notices import Failing, Notice, NoticeKind, Occasion, tells_all
 from mailguard.auth.ports import AuditRow
+from mailguard.config.kinds import is_mailbox
 from mailguard.store import audit, outbox, refusals
 from mailguard.store.macs import fits
 from mailguard.store.schema import accounts, addresses, notices
@@ -214,7 +215,7 @@ def _everybody(recipients: tuple[str, ...], told: tuple[Notice, ...], organisati
     if organisation and (to_all or not recipients):
         recipients = (*recipients, organisation)
     others = tuple(dict.fromkeys(each for each in recipients if each.casefold() != account))
-    return (*others, account) if to_all and others and account.isascii() else others
+    return (*others, account) if to_all and others and is_mailbox(account) else others
 
 
 def _notice(row: RowMapping) -> Notice:

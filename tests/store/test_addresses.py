@@ -32,7 +32,8 @@ async def test_one_address_is_added_once_and_there_are_few(store: Store, ann: Ac
         await store.addresses.add(ANN, WORK_MAIL, actor=OPERATOR)
 
 
-@pytest.mark.parametrize("address", ["", "ann", "ann@", "a nn@home.example", "änn@home.example", "a@b\r\nTo: c@d"])
+@pytest.mark.parametrize("address", ["", "ann", "ann@", "a nn@home.example", "änn@home.example", "a@b\r\nTo: c@d",
+                                     "a..b@home.example", ".a@home.example", "=?utf-8?q?x?=@home.example"])  # fmt: skip
 async def test_what_is_no_address_is_refused(store: Store, ann: Account, address: str) -> None:
     with pytest.raises(ChangeRefused, match="no mail address"):
         await store.addresses.add(ANN, address, actor=OPERATOR)

@@ -8,7 +8,7 @@ from functools import partial
 from mailguard.auth import aliases
 from mailguard.auth.aliases import AliasRefused
 from mailguard.auth.names import NO_ALIASES, Aliases, Naming, canonical
-from mailguard.config import ConfigError, Settings
+from mailguard.config import ConfigError, Settings, Source
 
 
 def naming_of(settings: Settings) -> Naming:
@@ -18,7 +18,7 @@ def naming_of(settings: Settings) -> Naming:
     return Naming(
         domain=settings.names.domain,
         reserved=reserved,
-        sole=any(not backend.username.hears_domain for backend in settings.backend.values()),
+        sole=_sole(settings),
         aliases=_aliases(settings, reserved),
     )
 
@@ -33,6 +33,14 @@ def shadowed(settings: Settings, naming: Naming, accounts: Iterable[str]) -> Non
                 "and put it in again once that account is removed",
                 settings.file,
             )
+
+
+def _sole(settings: Settings) -> bool:
+    """Is somebody asked who does not hear the domain? To a directory `ann@elsewhere` would be ann, to us somebody else
+    without her authenticator."""
+    ldap, asked = settings.identity.ldap, settings.identity.source is Source.LDAP
+    deaf = asked and ldap is not None and not ldap.search.hears_domain
+    return deaf or any(not backend.username.hears_domain for backend in settings.backend.values())
 
 
 def _masters(settings: Settings) -> Iterator[str]:

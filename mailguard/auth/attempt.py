@@ -144,7 +144,8 @@ class Answer:
     """A verdict, and for UNAVAILABLE the reason and a text for the record.
 
     `group`: the policy group that the source puts the user into; None where it does not tell. `vouched`: a source took
-    the password, and UNAVAILABLE is the leg that it should have opened.
+    the password, and UNAVAILABLE is the leg that it should have opened. `another`: the source may know the user by
+    another name too.
     """
 
     verdict: Verdict
@@ -152,6 +153,7 @@ class Answer:
     detail: str = ""
     group: str | None = None
     vouched: bool = False
+    another: bool = False
 
 
 @unique

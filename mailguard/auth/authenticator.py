@@ -259,8 +259,10 @@ class Login:
         told = proof.answer.group if proof.answer is not None else None
         policy = self._by.policies.of(facts.account, told)
         # A store that compares names without their accents opens ann's mailbox for ánn: no first right password makes
-        # an account of such a name, an administrator does.
-        door = self._door if name.isascii() else replace(self._door, creates=False)
+        # an account of such a name, an administrator does. Nor where a directory may know her by two names: the second
+        # would be an account without the first one's authenticator.
+        another = proof.answer is not None and proof.answer.another
+        door = self._door if name.isascii() and not another else replace(self._door, creates=False)
         decision = decide(facts.account, proof, door, self._origin, policy=policy, now=self._row.at)
         if isinstance(decision, Refused):
             return await self._refuse(decision, stake)

@@ -143,7 +143,7 @@ def _by_password(account: Account | None, proof: Proof, door: Door, policy: Poli
 def _by_right_password(account: Account | None, proof: Proof, door: Door, policy: Policy) -> Decision:
     if account is None:
         if not door.creates:
-            return Refused(Reason.UNKNOWN_ACCOUNT)
+            return Refused(Reason.UNKNOWN_ACCOUNT, proof.answer.detail if proof.answer is not None else "")
         if policy.demands_factor(None):
             return Refused(Reason.SECOND_FACTOR_REQUIRED)
         return Granted(Factor.PASSWORD)

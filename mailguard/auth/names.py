@@ -44,8 +44,8 @@ NO_DOMAIN = "x"  # in place of the mail domain of a Windows domain that has none
 class Naming:
     """What an organisation's configuration says about names.
 
-    `sole`: names of another domain are refused. Where the store hears only the part before the @, `ann@elsewhere`
-    would open the mailbox of `ann@example.org` past the factor of that account.
+    `sole`: names of another domain are refused. Where the store or a directory hears only the part before the @,
+    `ann@elsewhere` would open the mailbox of `ann@example.org` past the factor of that account.
     """
 
     domain: str = ""

@@ -77,7 +77,7 @@ def judge(account: Account | None, answer: Answer, shown: Shown, *, enrolled: bo
         case Verdict.UNAVAILABLE:
             return Refused(answer.reason, answer.detail)
     if account is None and not creates:
-        return Refused(Reason.UNKNOWN_ACCOUNT)
+        return Refused(Reason.UNKNOWN_ACCOUNT, answer.detail)
     if account is not None and account.suspended:
         return Refused(Reason.SUSPENDED)
     if account is not None and account.kind is not AccountKind.PERSON:
@@ -204,8 +204,8 @@ class SignIn:
         self, name: AccountName, facts: Facts, shown: Shown, answer: Answer, stake: Stake
     ) -> SignedIn | Refused:
         enrolled = bool(facts.devices)
-        # As at a mail client: no first right password makes an account of a name beyond ASCII.
-        creates = self._house.creates and name.isascii()
+        # As at a mail client: no first right password makes an account of a name beyond ASCII, or of a second name.
+        creates = self._house.creates and name.isascii() and not answer.another
         factor = judge(facts.account, answer, shown, enrolled=enrolled, creates=creates)
         if isinstance(factor, Refused):
             return await self._refuse(factor, stake)

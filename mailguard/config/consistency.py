@@ -70,6 +70,12 @@ def _sources(settings: Settings) -> Iterator[ConfigError]:
 
 
 def _directory(settings: Settings, ldap: IdentityLdap) -> Iterator[ConfigError]:
+    if settings.identity.source is Source.LDAP and not ldap.search.hears_domain and not settings.names.domain:
+        yield ConfigError(
+            "names.domain",
+            "is empty while identity.ldap.search looks for {local}: the directory would take ann@elsewhere for ann; "
+            "write the one domain that it serves, or look for {address}",
+        )
     scheme = "ldaps://" if ldap.tls is TlsMode.IMPLICIT else "ldap://"
     for url in ldap.url.split():
         if not url.startswith(scheme):

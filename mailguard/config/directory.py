@@ -25,6 +25,11 @@ class Search:
     base: str
     filter: str
 
+    @property
+    def hears_domain(self) -> bool:
+        """Is the directory asked for the whole name, wherever it is asked for a part of it?"""
+        return "{local}" not in self.filter
+
 
 @dataclass(frozen=True, slots=True)
 class GroupRule:

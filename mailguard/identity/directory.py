@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from mailguard.auth.attempt import Answer, Reason, Verdict
-from mailguard.identity.entry import DirectoryTrouble, Seen, Standing, disabled, mark
+from mailguard.identity.entry import DirectoryTrouble, Seen, Standing, disabled, known_as, mark
 from mailguard.identity.talk import talking
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class Directory:
                 return NO
         if disabled(entry, self._now()):  # some directories let closed accounts bind
             return Answer(Verdict.NO, detail="its entry is disabled")
+        if not known_as(entry, name):
+            return Answer(Verdict.YES, detail="its entry has other addresses", group=group, another=True)
         return Answer(Verdict.YES, group=group)
 
     def _observed(self, names: list[AccountName]) -> dict[AccountName, Seen]:

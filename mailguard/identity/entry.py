@@ -25,6 +25,7 @@ DISABLING = (
     "shadowExpire",
 )
 MEMBER_OF = "memberOf"
+MAIL = "mail"
 
 _AD_DISABLED = 0x2  # ADS_UF_ACCOUNTDISABLE
 _AD_NEVER = (0, 0x7FFFFFFFFFFFFFFF)
@@ -89,6 +90,11 @@ def disabled(entry: Entry, now: float) -> bool:
     if days is not None and days > 0 and days * 86400 <= now:
         return True
     return entry.first("pwdAccountLockedTime") == _LOCKED_BY_ADMINISTRATOR
+
+
+def known_as(entry: Entry, name: str) -> bool:
+    """Is this the one address of the entry? One that carries none says nothing against it."""
+    return {address.casefold() for address in entry.attributes.get(MAIL, ())} <= {name}
 
 
 def mark(entry: Entry) -> str:

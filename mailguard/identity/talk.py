@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import ldap
 from ldap.filter import escape_filter_chars
 
-from mailguard.identity.entry import DISABLING, MEMBER_OF, PASSWORD_CHANGED, DirectoryTrouble, Entry
+from mailguard.identity.entry import DISABLING, MAIL, MEMBER_OF, PASSWORD_CHANGED, DirectoryTrouble, Entry
 from mailguard.identity.wire import WireTrouble, wire
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 3.0  # for each answer
 
-_ATTRIBUTES = [*PASSWORD_CHANGED, *DISABLING, MEMBER_OF, "uid"]
+_ATTRIBUTES = [*PASSWORD_CHANGED, *DISABLING, MEMBER_OF, MAIL, "uid"]
 _AT_MOST = 2  # entries of one name: one is right, and the second shows that it is not the only one
 
 # Of a bind with a user's password: these say no to the user, whatever else stands to be said of the directory. The last

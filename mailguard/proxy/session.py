@@ -265,10 +265,12 @@ class _OtherSource(_Asked):
         if opened.verdict is Verdict.YES:
             return answer
         if opened.verdict is Verdict.UNAVAILABLE:
-            return replace(opened, group=answer.group, vouched=True)
+            return replace(opened, group=answer.group, vouched=True, another=answer.another)
         detail = f"the identity source takes the password and the mail store does not: {opened.detail}"
         log.error("the mail store and the identity source disagree", extra={"account": name, "detail": detail})
-        return Answer(Verdict.UNAVAILABLE, Reason.BACKEND_REFUSED, detail, answer.group, vouched=True)
+        return Answer(
+            Verdict.UNAVAILABLE, Reason.BACKEND_REFUSED, detail, answer.group, vouched=True, another=answer.another
+        )
 
 
 async def _opened(

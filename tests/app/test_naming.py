@@ -49,6 +49,16 @@ def test_an_account_behind_an_alias_is_named(tmp_path: Path) -> None:
         shadowed(all_of_it, naming_of(all_of_it), ["ann@example.org", "info@example.org"])
 
 
+def test_a_directory_that_hears_no_domain_has_one(tmp_path: Path) -> None:
+    """Else ann@elsewhere were ann to it, and to us somebody without her authenticator."""
+    file = tmp_path / "config.toml"
+    for source in ("ldap", "backend"):
+        for place in ("{local}", "{address}"):
+            table = f'[identity.ldap]\nurl = "ldaps://d"\nsearch = {{ base = "dc=x", filter = "(uid={place})" }}\n'
+            file.write_text(render({"identity.source": source}) + table)
+            assert naming_of(config.load(file)).sole is (source == "ldap" and place == "{local}")
+
+
 def test_the_stores_master_is_nobody_behind_a_template_either(tmp_path: Path) -> None:
     (tmp_path / "aliases").write_text("CORP\\* *@example.org\n")
     template = {"backend.imap.username": "CORP\\{local}", "backend.imap.master_user": "corp\\Gate"}

@@ -67,6 +67,7 @@ class Directory:
 
     passwords: dict[str, str] = field(default_factory=lambda: {ANN: PASSWORD})
     group: str | None = None
+    another: bool = False
     down: bool = False
     asked: list[tuple[str, bytes]] = field(default_factory=list)
     answers: asyncio.Event = field(default_factory=asyncio.Event)  # cleared: it is thinking
@@ -83,7 +84,7 @@ class Directory:
         if self.down:
             return Answer(Verdict.UNAVAILABLE, Reason.BACKEND_UNAVAILABLE, "connection refused")
         right = self.passwords.get(name) == password.reveal().decode()
-        return Answer(Verdict.YES if right else Verdict.NO, group=self.group)
+        return Answer(Verdict.YES if right else Verdict.NO, group=self.group, another=self.another)
 
 
 @dataclass
@@ -182,6 +183,14 @@ async def test_a_first_right_password_makes_an_account(scene: Scene) -> None:
     assert await scene.outcome(PASSWORD, name="ANN") is Factor.PASSWORD
     assert await scene.store.accounts.get(ANN) is not None
     assert await scene.last() == (Event.LOGIN_GRANTED, ANN, "")
+
+
+async def test_a_second_name_of_a_directory_makes_no_account_without_the_firsts_factor(scene: Scene) -> None:
+    await scene.enrol()
+    scene.directory.passwords["asmith@example.org"] = PASSWORD
+    scene.directory.another = True
+    assert await scene.outcome(PASSWORD, name="asmith@example.org") is Reason.UNKNOWN_ACCOUNT
+    assert await scene.outcome(PASSWORD + scene.code()) is Factor.CODE, "who has an account is not asked for it"
 
 
 async def test_the_group_that_the_source_tells_counts_from_the_first_login_on(scene: Scene) -> None:

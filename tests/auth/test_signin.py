@@ -275,6 +275,12 @@ async def test_a_first_right_password_makes_an_account(scene: Scene) -> None:
     assert await scene.outcome(name="bob") is Reason.UNKNOWN_ACCOUNT
 
 
+async def test_a_second_name_of_a_directory_makes_no_account(scene: Scene) -> None:
+    scene.directory.another = True
+    assert await scene.outcome() is Reason.UNKNOWN_ACCOUNT
+    assert await scene.store.accounts.get(ANN) is None
+
+
 async def test_a_recovery_code_counts_once_and_is_replaced(scene: Scene, folder: Path) -> None:
     await scene.enrol()
     paper = await scene.code(CodeKind.RECOVERY)

@@ -8,7 +8,7 @@ from mailguard.config.directory import GroupRule, Search
 from tests.config.test_load import problems, read
 
 SEARCH = 'search = { base = "dc=example,dc=org", filter = "(&(objectClass=person)(|(mail={address})(uid={local})))" }'
-TABLE = ("[identity]", 'source = "ldap"', "[identity.ldap]")
+TABLE = ("[names]", 'domain = "example.org"', "[identity]", 'source = "ldap"', "[identity.ldap]")
 URL = 'url = "ldaps://directory.internal"'
 
 
@@ -85,3 +85,11 @@ def test_it_may_stand_there_before_it_is_asked(tmp_path: Path) -> None:
 def test_what_cannot_be_meant_is_named(tmp_path: Path, lines: list[str], said: str) -> None:
     (problem,) = problems(tmp_path, *TABLE, *lines)
     assert problem.startswith(f"config.toml: {said}")
+
+
+def test_a_directory_that_hears_no_domain_needs_to_have_one(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, *TABLE[2:], URL, SEARCH)
+    assert problem.startswith(
+        "config.toml: names.domain: is empty while identity.ldap.search looks for {local}: the dir"
+    )
+    assert read(tmp_path, *TABLE[2:], URL, SEARCH.replace("{local}", "{address}")).names.domain == ""

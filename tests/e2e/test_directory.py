@@ -99,6 +99,17 @@ async def test_a_name_that_fits_two_entries_gets_in_by_neither(slapd: Slapd, ask
     assert (await ask(one)).verdict is Verdict.YES
 
 
+async def test_a_second_address_of_an_entry_is_told(slapd: Slapd, ask: Ask) -> None:
+    user = slapd.user()
+    assert not (await ask(user)).another
+    slapd.change(user.dn, "add: mail\nmail: second@example.org")
+    for name in (user.name, "second@example.org"):
+        answer = await ask(name, user.password)
+        assert (answer.verdict, answer.another) == (Verdict.YES, True)
+    slapd.change(user.dn, f"replace: mail\nmail: {user.name.upper()}")
+    assert not (await ask(user)).another
+
+
 async def test_a_referral_is_not_followed(slapd: Slapd, ask: Ask) -> None:
     user = slapd.user()
     with socket.create_server(("127.0.0.1", 0)) as trap:

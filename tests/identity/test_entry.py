@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailguard.identity.entry import Entry, disabled, mark
+from mailguard.identity.entry import Entry, disabled, known_as, mark
 
 NOON = 1_795_521_600.0  # 2026-11-24
 FILETIME = 10_000_000
@@ -50,3 +50,16 @@ def test_the_mark_is_that_of_the_password_alone() -> None:
     assert mark(entry()) == ""
     assert mark(entry(pwdLastSet="1", shadowLastChange="2")) == "pwdLastSet 1"
     assert mark(entry(pwdChangedTime="20261124120000Z")) != mark(entry(pwdChangedTime="20261124120001Z"))
+
+
+@pytest.mark.parametrize(
+    ("mail", "is_it"),
+    [
+        ([], True),
+        (["Ann@Example.org"], True),
+        (["bob@example.org"], False),
+        (["ann@example.org", "a@x.example"], False),
+    ],
+)
+def test_a_second_name_of_an_entry_is_told_from_its_only_one(mail: list[str], *, is_it: bool) -> None:
+    assert known_as(Entry("uid=ann,dc=example,dc=org", {"mail": mail}), "ann@example.org") is is_it

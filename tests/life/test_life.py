@@ -20,13 +20,14 @@ from mailguard.keyring import Keyring
 from mailguard.net.threads import Threads
 from mailguard.store import Store
 from mailguard.store.migrate import ensure
+from tests.life.administrators import Administrators
 from tests.life.guards import Came, Guard, Process, Try, quick_hash
-from tests.life.machine import Ground, Life
+from tests.life.machine import Ground
 from tests.store.words import NOON
 
 LIVES = settings(
-    max_examples=14,
-    stateful_step_count=50,
+    max_examples=12,
+    stateful_step_count=45,
     derandomize=True,
     deadline=None,
     database=None,
@@ -110,7 +111,7 @@ def test_a_life_at_two_processes(folder: Path, empty: bytes, heard: Callable[[],
 
     try:
         ground = Ground(folder, ring, empty, processes, close, heard)
-        few = settings(LIVES, max_examples=2, stateful_step_count=20)
+        few = settings(LIVES, max_examples=2, stateful_step_count=15)
         live(ground, few)
     finally:
         for worker in workers:
@@ -122,7 +123,7 @@ async def elsewhere(worker: subprocess.Popen[bytes], told: Try) -> Came:
 
 
 def live(at: Ground, how: settings) -> None:
-    class Here(Life):
+    class Here(Administrators):
         ground = at
 
     run_state_machine_as_test(Here, settings=how)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 
 from mailguard.app.naming import naming_of
 from mailguard.auth.attempt import LoginForm, MailProtocol
 from mailguard.auth.authenticator import Authenticator
-from mailguard.auth.policy import FirstEnrolment, Policies, Policy, TwoFactor
+from mailguard.auth.policy import FirstEnrolment, Policies, Policy, TrustedNetwork, TwoFactor
 from mailguard.auth.ports import Questions
 from mailguard.auth.totp import Window
 from mailguard.backends.target import Target, identity_target, target
@@ -20,12 +21,15 @@ from mailguard.proxy.house import Rules
 
 if TYPE_CHECKING:
     import ssl
+    from datetime import date
 
     from mailguard import config
     from mailguard.auth.ports import Clock, Turns
     from mailguard.config import Settings
     from mailguard.keyring import Keyring
     from mailguard.store.store import Store
+
+DAY = 24 * 3600.0
 
 # Registered for IMAP (RFC 7301 registry); submission has none. A mismatch is not rejected by Python's ssl, but
 # offering the id lets clients that insist on one through (ALPACA).
@@ -94,6 +98,7 @@ def policies_of(policy: config.Policy) -> Policies:
 def _policy(policy: config.Policy) -> Policy:
     return Policy(
         two_factor=TwoFactor(policy.two_factor),
+        enforce_from=None if policy.enforce_from is None else _midnight(policy.enforce_from),
         administrators=TwoFactor(policy.administrators),
         first_enrolment=FirstEnrolment(policy.first_enrolment),
         codes_in_mail_clients=policy.codes_in_mail_clients,
@@ -101,7 +106,16 @@ def _policy(policy: config.Policy) -> Policy:
         grant_limit=policy.grant_limit or None,
         grant_idle=policy.grant_idle,
         grant_connections=policy.grant_connections,
+        trusted_networks=tuple(
+            TrustedNetwork(each.network, _midnight(each.until) + DAY) for each in policy.trusted_networks
+        ),
+        shared_networks=policy.shared_networks,
     )
+
+
+def _midnight(day: date) -> float:
+    """The beginning of a day, in UTC."""
+    return datetime.combine(day, time.min, UTC).timestamp()
 
 
 def tls_of(settings: Settings, protocol: MailProtocol) -> ssl.SSLContext:

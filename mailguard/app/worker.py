@@ -21,10 +21,12 @@ from mailguard.app.rules import rules_of
 from mailguard.auth.attempt import MailProtocol, Origin
 from mailguard.auth.ports import StoreUnavailable
 from mailguard.config import ConfigError, Listen, Settings, TlsMode
-from mailguard.jobs import failing, letters, recheck, sealing
+from mailguard.jobs import crowds, failing, letters, policy, recheck, sealing
+from mailguard.jobs.crowds import CrowdWatch
 from mailguard.jobs.every import every
 from mailguard.jobs.failing import FailingDevices
 from mailguard.jobs.letters import LetterJob
+from mailguard.jobs.policy import PolicyWatch
 from mailguard.jobs.probes import LOOK_SECONDS, ProbeJob
 from mailguard.jobs.recheck import RecheckJob
 from mailguard.jobs.revocations import POLL_SECONDS, RevocationPoll
@@ -43,6 +45,7 @@ from mailguard.proxy.turns import Turns
 from mailguard.store.store import Store
 
 if TYPE_CHECKING:
+    from mailguard.auth.policy import Policies
     from mailguard.net.listener import Ticket
 
 log = logging.getLogger("mailguard.worker")
@@ -148,6 +151,11 @@ class Worker:
         self._repeat(letters.LOOK_SECONDS, letter_job.look, "letters")
         failing_devices = FailingDevices(store.notices, store.probes, self._clock.now)
         self._repeat(failing.LOOK_SECONDS, failing_devices.look, "failing devices")
+        policies = self._policies
+        watch = PolicyWatch(policies, registry.judge, store.grants.curb, self._clock.now)
+        self._repeat(policy.LOOK_SECONDS, watch.look, "policy")
+        crowd_watch = CrowdWatch(store.crowds, policies, store.probes, self._clock.now)
+        self._repeat(crowds.LOOK_SECONDS, crowd_watch.look, "crowds")
         self._repeat(recheck.LOOK_SECONDS, self._recheck().look, "recheck")
         probes = [self._probe_job(protocol) for protocol in self.house.mirrors]
         await asyncio.gather(*(self._first_look(probe) for probe in probes))
@@ -158,6 +166,9 @@ class Worker:
 
     def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
         self._jobs.spawn(every(seconds, work, name=name), name=name)
+
+    def _policies(self) -> Policies:
+        return self.house.rules.authenticator.policies
 
     def _recheck(self) -> RecheckJob:
         house = self.house

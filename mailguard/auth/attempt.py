@@ -28,6 +28,23 @@ class LoginForm(StrEnum):
     MASTER = "master"  # one secret of ours that speaks for every user
 
 
+# RFC 1918, RFC 6598 (NAT of carriers), RFC 4193, and what never leaves a machine or a link.
+_PRIVATE = tuple(
+    ip_network(network)
+    for network in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "fc00::/7",
+        "::1/128",
+        "fe80::/10",
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a client connects from. An IPv4-mapped IPv6 address is held as IPv4."""
@@ -48,6 +65,14 @@ class Origin:
         """The network that is treated as one client: the /32 of IPv4, the /64 of IPv6."""
         prefix = 32 if self.address.version == 4 else 64
         return str(ip_network((self.address, prefix), strict=False))
+
+    @property
+    def private(self) -> str:
+        """The address, where it is one of a house and not of the Internet: behind it may stand one machine, or a router
+        or forwarder with all the world. Else ""."""
+        version = self.address.version
+        inside = any(version == network.version and self.address in network for network in _PRIVATE)
+        return str(self.address) if inside else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +116,11 @@ class Factor(StrEnum):
         """Whether the user's own password had part in it: it falls when that changes."""
         return self is not Factor.APP_PASSWORD
 
+    @property
+    def bare(self) -> bool:
+        """Whether nothing but that password had: it falls once there is a second factor."""
+        return self is Factor.PASSWORD
+
 
 @unique
 class Reason(StrEnum):
@@ -128,6 +158,15 @@ class Reason(StrEnum):
     RECORDS_UNAVAILABLE = "records-unavailable"  # our own store
     CLOCK_UNTRUSTED = "clock-untrusted"
     SHUTTING_DOWN = "shutting-down"
+
+
+@unique
+class Watched(StrEnum):
+    """Of a bare password that passed: what the record says in place of a reason, for `readiness`."""
+
+    WOULD_BE_REFUSED = "would-be-refused"  # observed
+    WARNED = "warned"  # its owner is written to, once a week at most
+    TRUSTED_NETWORK = "trusted-network"  # refused from anywhere else
 
 
 @unique
@@ -193,6 +232,8 @@ class Granted:
 
     factor: Factor
     step: Step | None = None
+    watched: Watched | None = None
+    detail: str = ""  # for the record only
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,3 +262,5 @@ class Admission:
     client_lock: bool = False  # its app password is bound to the first IMAP ID name
     client_bound: str = ""  # that name, once it has come
     daily: bool = False  # what it does is recorded by the day
+    account: Account | None = None  # as it was judged; None: this login created it
+    group: str = ""  # whose policy it was judged by

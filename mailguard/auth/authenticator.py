@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from mailguard.auth.accounts import AppPassword, Grant, KeyedHash
     from mailguard.auth.attempt import LoginAttempt, Origin
     from mailguard.auth.names import Naming
-    from mailguard.auth.policy import Policies
+    from mailguard.auth.policy import Policies, Policy
     from mailguard.auth.ports import Reservation, Turns
     from mailguard.keyring import Keyring
     from mailguard.secret import Secret
@@ -183,7 +183,7 @@ class Login:
     async def _facts(self, name: AccountName) -> Facts:
         keyring, offered = self._by.keyring, self._offered
         app_passwords, strings = offered.app_password_digests(keyring), offered.string_digests(keyring, name)
-        return await self._by.ledger.facts(name, app_passwords, strings, self._row.at)
+        return await self._by.ledger.facts(name, app_passwords, strings, self._row.at, self._origin.private)
 
     async def _by_question(
         self, name: AccountName, facts: Facts, identity: Identity, stake: Stake
@@ -257,7 +257,7 @@ class Login:
         self, name: AccountName, facts: Facts, proof: Proof, stake: Stake | None
     ) -> Admission | Refused:
         told = proof.answer.group if proof.answer is not None else None
-        policy = self._by.policies.of(facts.account, told)
+        policy = self._policy(facts, told)
         # A store that compares names without their accents opens ann's mailbox for ánn: no first right password makes
         # an account of such a name, an administrator does. Nor where a directory may know her by two names: the second
         # would be an account without the first one's authenticator.
@@ -266,7 +266,7 @@ class Login:
         decision = decide(facts.account, proof, door, self._origin, policy=policy, now=self._row.at)
         if isinstance(decision, Refused):
             return await self._refuse(decision, stake)
-        entry = self._entry(name, facts, proof, decision, stake)
+        entry = self._entry(name, facts, proof, decision, stake, policy=policy)
         match await self._by.ledger.admit(entry):
             case Lost() as lost:
                 if lost is Lost.ELSEWHERE:
@@ -275,14 +275,20 @@ class Login:
             case admission:
                 self._row = replace(self._row, factor=admission.factor, credential=admission.credential)
                 self._permit = self._permit_after(admission, entry, proof)
-                return admission
+                group = told if told is not None else facts.account.group if facts.account is not None else ""
+                return replace(admission, account=facts.account, group=group)
+
+    def _policy(self, facts: Facts, told: str | None) -> Policy:
+        return self._by.policies.of(facts.account, told).where(self._origin, crowded=facts.crowded)
 
     async def _name_grant(self, name: AccountName) -> None:
         """A replay that was in flight while its string won elsewhere: the record says which grant it was."""
         grant = (await self._facts(name)).grant
         self._row = replace(self._row, credential="" if grant is None else grant.id)
 
-    def _entry(self, name: AccountName, facts: Facts, proof: Proof, granted: Granted, stake: Stake | None) -> Entry:
+    def _entry(
+        self, name: AccountName, facts: Facts, proof: Proof, granted: Granted, stake: Stake | None, *, policy: Policy
+    ) -> Entry:
         credential, device, permit = "", "", ""
         if proof.app_password is not None:
             credential = proof.app_password.id
@@ -303,23 +309,24 @@ class Login:
                 event=Event.LOGIN_GRANTED,
                 factor=granted.factor,
                 credential=credential or device,
+                reason=granted.watched or "",
+                detail=granted.detail,
                 daily=self._by.daily and granted.factor is Factor.APP_PASSWORD,
             ),
             app_password=proof.app_password,
             person=proof.holder.id if proof.holder is not None else "",
             stake=stake,
-            place=throttle.place(self._by.keyring, name, self._origin.network),
-            winning=None if granted.step is None else self._winning(name, facts, granted.step),
+            place=throttle.place(self._by.keyring, name, self._origin.network, self._origin.private),
+            winning=None if granted.step is None else self._winning(name, policy, granted.step),
             permit=permit,
             first_use=proof.app_password is not None and proof.app_password.last_used_at is None,
             group=proof.answer.group or "" if proof.answer is not None else "",
             store_password=self._proven,
-            connections=self._by.policies.of(facts.account).grant_connections,
+            connections=policy.grant_connections,
             digest=self._app_password() if proof.app_password is not None else None,
         )
 
-    def _winning(self, name: AccountName, facts: Facts, step: Step) -> Winning:
-        policy = self._by.policies.of(facts.account)
+    def _winning(self, name: AccountName, policy: Policy, step: Step) -> Winning:
         return Winning(
             device_id=step.device.id,
             step=step.step,
@@ -367,10 +374,12 @@ class Login:
             return Refused(refused.reason, f"{refused.detail}; and {trouble}")
         return refused
 
-    async def still_stands(self, admission: Admission) -> Refused | None:
-        """Asked once the session is registered: was anything revoked that this login stands on, since its facts?"""
+    async def still_stands(self, admission: Admission, policies: Policies) -> Refused | None:
+        """Asked once the session is registered: was anything revoked that this login stands on, since its facts? Do
+        the policies of now, that may have come into force meanwhile, still allow it?"""
         try:
-            if not await self._by.ledger.revoked_since(admission.revision, admission, self._row.session):
+            allowed = policies.still_allow(admission, self._origin, self._by.clock.now())
+            if allowed and not await self._by.ledger.revoked_since(admission.revision, admission, self._row.session):
                 return None
             refused = Refused(Reason.REVOKED_IN_FLIGHT)
             await self._by.ledger.record(replace(self._refusal(refused), at=self._by.clock.now()))

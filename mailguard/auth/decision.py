@@ -19,8 +19,10 @@ from mailguard.auth.attempt import (
     Reason,
     Refused,
     Verdict,
+    Watched,
 )
 from mailguard.auth.grants import Reach, reach
+from mailguard.auth.policy import Bare
 
 if TYPE_CHECKING:
     from mailguard.auth.accounts import Account, AppPassword, Grant
@@ -49,7 +51,7 @@ def decide(
         return barrier or _by_app_password(proof.answer, door)
     if proof.grant is not None:
         return _by_grant(account, proof.grant, proof.answer, door, origin, policy=policy, now=now)
-    return _by_password(account, proof, door, policy)
+    return _by_password(account, proof, door, origin, policy=policy, now=now)
 
 
 def _by_app_password(answer: Answer | None, door: Door) -> Decision:
@@ -124,7 +126,9 @@ def _by_grant(
     return Granted(Factor.GRANT)
 
 
-def _by_password(account: Account | None, proof: Proof, door: Door, policy: Policy) -> Decision:
+def _by_password(
+    account: Account | None, proof: Proof, door: Door, origin: Origin, *, policy: Policy, now: float
+) -> Decision:
     if proof.answer is None or proof.answer.verdict is Verdict.NO:
         if proof.code is CodeReading.AMBIGUOUS:
             # Split the other way its password may be right. Called wrong it would be looked at again, at a later step.
@@ -136,23 +140,23 @@ def _by_password(account: Account | None, proof: Proof, door: Door, policy: Poli
         return trouble
     # Trouble of the leg behind a right password is told to those alone who would have come in: else it tells the others
     # that their password is right.
-    decision = _by_right_password(account, proof, door, policy)
+    decision = _by_right_password(account, proof, door, origin, policy=policy, now=now)
     return trouble if unavailable and isinstance(decision, Granted) else decision
 
 
-def _by_right_password(account: Account | None, proof: Proof, door: Door, policy: Policy) -> Decision:
+def _by_right_password(
+    account: Account | None, proof: Proof, door: Door, origin: Origin, *, policy: Policy, now: float
+) -> Decision:
     if account is None:
         if not door.creates:
             return Refused(Reason.UNKNOWN_ACCOUNT, proof.answer.detail if proof.answer is not None else "")
-        if policy.demands_factor(None):
-            return Refused(Reason.SECOND_FACTOR_REQUIRED)
-        return Granted(Factor.PASSWORD)
+        return _by_bare(account, origin, policy, now)
     if account.suspended:
         return Refused(Reason.SUSPENDED)
     if account.kind is not AccountKind.PERSON:
         return Refused(Reason.NO_PASSWORD_HERE)
     if proof.code is CodeReading.NONE:
-        return Refused(Reason.SECOND_FACTOR_REQUIRED) if policy.demands_factor(account) else Granted(Factor.PASSWORD)
+        return _by_bare(account, origin, policy, now)
     if proof.code is CodeReading.MISSING:
         return Refused(Reason.CODE_MISSING)
     if proof.code is not CodeReading.RIGHT or proof.step is None:
@@ -160,3 +164,20 @@ def _by_right_password(account: Account | None, proof: Proof, door: Door, policy
     if not policy.codes_in_mail_clients:
         return Refused(Reason.CODES_NOT_ALLOWED)
     return Granted(Factor.CODE, proof.step)
+
+
+def _by_bare(account: Account | None, origin: Origin, policy: Policy, now: float) -> Decision:
+    """A right password of who has no factor."""
+    match policy.bare(account, origin.address, now):
+        case Bare.REFUSED:
+            return Refused(Reason.SECOND_FACTOR_REQUIRED)
+        case Bare.TRUSTED:
+            return Granted(Factor.PASSWORD, watched=Watched.TRUSTED_NETWORK)
+        case Bare.WARNED:
+            day = policy.enforced_on()
+            detail = f"from {day} on" if day else "once two-factor is enforced"
+            return Granted(Factor.PASSWORD, watched=Watched.WARNED, detail=detail)
+        case Bare.OBSERVED:
+            return Granted(Factor.PASSWORD, watched=Watched.WOULD_BE_REFUSED)
+        case Bare.PASSES:
+            return Granted(Factor.PASSWORD)

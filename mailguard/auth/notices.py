@@ -12,7 +12,7 @@ from enum import StrEnum, unique
 from typing import TYPE_CHECKING
 
 from mailguard.auth.accounts import CodeKind
-from mailguard.auth.attempt import Reason
+from mailguard.auth.attempt import Reason, Watched
 from mailguard.auth.events import Event
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class NoticeKind(StrEnum):
     CLIENT_REFUSED = "client-refused"
     CLIENT_UNNAMED = "client-unnamed"
     VAULT_REFUSED = "vault-refused"
+    FACTOR_WANTED = "factor-wanted"
     DEVICE_FAILING = "device-failing"  # of no event: found in the record (jobs.failing)
 
 
@@ -112,6 +113,8 @@ _EACH: Mapping[Event, NoticeKind] = {
 def occasion(row: AuditRow) -> Occasion | None:
     """What an event gives reason to write. None for most, ordinary logins first of all."""
     match row.event:
+        case Event.LOGIN_GRANTED:
+            return Occasion(NoticeKind.FACTOR_WANTED, pause=WEEK) if row.reason == Watched.WARNED else None
         case Event.LOGIN_REFUSED:
             if row.reason != Reason.REPLAY:
                 return None

@@ -103,6 +103,7 @@ class Facts:
     holder: Account | None  # the named person whose that app password is, of a shared mailbox
     grant: Grant | None  # a live grant of the account with the offered hash, from any network
     revision: int  # the revocation sequence at or before this read
+    crowded: bool = False  # very many accounts came from this address within a day, and it is a private one
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,7 @@ class Place:
 
     owner: bytes
     network: bytes
+    private: str = ""  # the address itself, where it is a private one: whoever comes from it may be many
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +230,14 @@ class Ledger(Protocol):
     """The records, as a login uses them. Every method may raise StoreUnavailable."""
 
     async def facts(
-        self, name: AccountName, app_password: Sequence[KeyedHash], string: Sequence[KeyedHash], now: float
+        self,
+        name: AccountName,
+        app_password: Sequence[KeyedHash],
+        string: Sequence[KeyedHash],
+        now: float,
+        private: str = "",
     ) -> Facts:
-        """Read what is known. `app_password` is empty where the string cannot be one."""
+        """Read what is known. `app_password` is empty where the string cannot be one; `private` as of Place."""
 
     async def reserve(self, reservation: Reservation, now: float) -> Reserved:
         """Stake one attempt, atomically across processes."""

@@ -215,8 +215,8 @@ class SignIn:
             fresh = await self._house.beside.run(lambda: recovery.make(1, salt))
         policy = self._by.policies.of(facts.account, answer.group)
         may_enrol = shown.code is not None and shown.code.may_enrol
-        standing = standing_of(factor, facts.account, policy, enrolled=enrolled, may_enrol=may_enrol)
-        place = throttle.place(self._by.keyring, name, self._origin.network)
+        standing = standing_of(factor, facts.account, policy, enrolled=enrolled, may_enrol=may_enrol, now=self._row.at)
+        place = throttle.place(self._by.keyring, name, self._origin.network, self._origin.private)
         device = shown.step.device.id if shown.step is not None else ""
         used = shown.code.id if shown.code is not None else device
         entered = await self._house.records.enter(

@@ -59,7 +59,7 @@ class Proven:
 
 
 def standing_of(
-    factor: Factor, account: Account | None, policy: Policy, *, enrolled: bool, may_enrol: bool
+    factor: Factor, account: Account | None, policy: Policy, *, enrolled: bool, may_enrol: bool, now: float
 ) -> Standing:
     """What a person may do who showed a right password and, by `factor`, what else. `may_enrol`: of a bypass."""
     match factor:
@@ -72,4 +72,4 @@ def standing_of(
         case Factor.ENROLMENT_CODE:
             return Standing.ENROLS
         case _:
-            return Standing.NEEDS_CODE if policy.demands_claim(account) else Standing.ENROLS
+            return Standing.NEEDS_CODE if policy.demands_claim(account, now) else Standing.ENROLS

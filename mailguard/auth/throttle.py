@@ -61,10 +61,10 @@ def reservation(
     )
 
 
-def place(keyring: Keyring, name: AccountName, network: str) -> Place:
-    """What a network is known by, once `name` was granted there."""
+def place(keyring: Keyring, name: AccountName, network: str, private: str = "") -> Place:
+    """What a network is known by, once `name` was granted there. `private` as of Place."""
     known = _digest(keyring, Purpose.BUCKET, b"known", name.encode(), network.encode())[:KEY_BYTES]
-    return Place(owner_key(keyring, name), known)
+    return Place(owner_key(keyring, name), known, private)
 
 
 def owner_key(keyring: Keyring, name: AccountName) -> bytes:

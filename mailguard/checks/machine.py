@@ -6,7 +6,8 @@ import ctypes
 import os
 import pwd
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 from mailguard import keyring
@@ -15,6 +16,7 @@ from mailguard.checks.findings import Finding, fail, ok, warn
 from mailguard.config import Settings
 from mailguard.keyring import Keyring, KeysError
 from mailguard.store import SchemaError, Store
+from mailguard.store.crowds import Crowd
 from mailguard.store.engine import database_path
 from mailguard.store.errors import RecordAltered
 
@@ -104,6 +106,7 @@ async def records(settings: Settings, ring: Keyring, now: float) -> list[Finding
         newest = await store.audit.newest()
         stuck = await store.notices.stuck()
         await store.sealer.tip()
+        crowds = await store.crowds.list()
     except StoreUnavailable as error:
         return [fail(f"records in {file}", str(error))]
     except RecordAltered as altered:
@@ -111,7 +114,21 @@ async def records(settings: Settings, ring: Keyring, now: float) -> list[Finding
     finally:
         await store.close()
     waiting = [warn(f"letters wait to be sent: {stuck}", "they are tried for five days in all")] if stuck else []
-    return list(_file(file)) + list(_age(newest, now)) + waiting or [ok(f"records in {file}")]
+    found = list(_file(file)) + list(_age(newest, now)) + waiting or [ok(f"records in {file}")]
+    return found + list(_crowds(settings, crowds))
+
+
+def _crowds(settings: Settings, crowds: Iterable[Crowd]) -> Iterator[Finding]:
+    policies = (settings.policy, *settings.policy.group.values())
+    for crowd in crowds:
+        address = ip_address(crowd.address)
+        if not all(any(address in network for network in policy.shared_networks) for policy in policies):
+            yield fail(
+                f"{crowd.accounts} accounts came from the one private address {crowd.address} within a day: grants "
+                "and trusted networks are off there",
+                "if a router, balancer or forwarder stands there, let clients reach the guard without it; if so many "
+                "people share that machine, name it in policy.shared_networks",
+            )
 
 
 def _file(file: Path) -> Iterator[Finding]:

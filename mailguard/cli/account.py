@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mailguard.app.rules import policies_of
 from mailguard.auth.accounts import Account, AccountKind, AccountName, AppPassword
 from mailguard.auth.decision import lapsed
 from mailguard.cli import own_password, sync
@@ -15,6 +16,7 @@ from mailguard.cli.ask import Yes, consent
 from mailguard.cli.output import AsJson, Row, counted, listing, note, one, say, when
 from mailguard.cli.records import Address, Records, with_records
 from mailguard.cli.refusal import Refusal
+from mailguard.config.kinds import in_words
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: who has a mailbox behind the guard.")
 
@@ -77,7 +79,7 @@ def show(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None:
         return {
             **_row(account, people),
             "member_of": [mailbox for mailbox, members in people.items() if name in members],
-            "two_factor": str(records.settings.policy.of(account.group).two_factor),
+            **_policy(records, account),
             "authenticators": sum(device.confirmed_at is not None for device in devices),
             "authenticators_unconfirmed": sum(device.confirmed_at is None for device in devices),
             "app_passwords": sum(_usable(password, records.now) for password in passwords),
@@ -209,6 +211,22 @@ def _row(account: Account, people: Mapping[AccountName, Sequence[AccountName]]) 
         "suspended_by": account.suspended_by.value,
         "factor_required": account.factor_required,
         "created": when(account.created_at),
+    }
+
+
+def _policy(records: Records, account: Account) -> Row:
+    """What holds for it now, its group, its standing and the day considered."""
+    written = records.settings.policy.of(account.group)
+    policy = policies_of(records.settings.policy).of(account)
+    return {
+        "two_factor": str(policy.mode(account, records.now)),
+        "enforce_from": policy.enforced_on(),
+        "trusted_networks": [f"{each.network} until {each.until}" for each in written.trusted_networks],
+        "codes_in_mail_clients": policy.codes_in_mail_clients,
+        "grant_limit": in_words(written.grant_limit),
+        "grant_idle": in_words(written.grant_idle),
+        "grant_connections": written.grant_connections,
+        "app_password_limit": written.app_password_limit,
     }
 
 

@@ -18,6 +18,7 @@ from mailguard.cli import (
     init,
     keys,
     one_time,
+    readiness,
     recovery_codes,
     serve,
     session,
@@ -52,6 +53,7 @@ app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
+app.command("readiness")(readiness.readiness)
 app.add_typer(account.app, name="account")
 app.add_typer(totp.app, name="totp")
 app.add_typer(recovery_codes.app, name="recovery-codes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from mailguard.config.choices import Login, ProtocolName, Source, TlsMode
+from mailguard.config.choices import Login, ProtocolName, Source, TlsMode, TwoFactor
 from mailguard.config.connections import Backend, IdentityBackend, NotifyRelay
 from mailguard.config.directory import IdentityLdap
 from mailguard.config.errors import ConfigError
@@ -25,6 +25,7 @@ def contradictions(settings: Settings) -> Iterator[ConfigError]:
     if settings.identity.backend is not None:
         yield from _way_to_store(settings.identity.backend, "identity.backend")
     yield from _letters(settings)
+    yield from _dates(settings)
     if settings.throttle.unauthenticated_per_network > settings.throttle.unauthenticated:
         yield ConfigError(
             "throttle.unauthenticated_per_network",
@@ -87,6 +88,19 @@ def _directory(settings: Settings, ldap: IdentityLdap) -> Iterator[ConfigError]:
         if rule.policy not in settings.policy.group:
             yield ConfigError(
                 "identity.ldap.groups", f"names the policy {rule.policy}; write [policy.group.{rule.policy}] too"
+            )
+
+
+def _dates(settings: Settings) -> Iterator[ConfigError]:
+    """A day from which nothing is enforced is a mistake that nobody would notice until it has passed."""
+    every = {"policy": settings.policy} | {f"policy.group.{name}": g for name, g in settings.policy.group.items()}
+    acting = {policy.enforce_from for policy in every.values() if policy.two_factor is TwoFactor.ENFORCE}
+    for table, policy in every.items():
+        if policy.enforce_from is not None and policy.enforce_from not in acting:
+            yield ConfigError(
+                f"{table}.enforce_from",
+                f'enforces nothing: two_factor is "{policy.two_factor}"; write two_factor = "enforce", which warns '
+                "until then, or remove the date",
             )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -15,6 +15,8 @@ from mailguard.config.errors import NotBuilt, Wrong
 
 Raw = str | int | bool | date | list["Raw"] | dict[str, "Raw"]
 """A TOML value, as far as our keys use them."""
+
+Network = IPv4Network | IPv6Network
 
 UNIX = "unix:"
 """What a host begins with that is the path of a socket."""
@@ -139,13 +141,14 @@ def _optional_path(raw: object, folder: Path) -> Path | None:
     return folder / _string(raw) if raw != "" else None
 
 
-def _networks(raw: object, _folder: Path) -> tuple[IPv4Network | IPv6Network, ...]:
+def _networks(raw: object, _folder: Path) -> tuple[Network, ...]:
     if not isinstance(raw, list):
         raise Wrong(f"must be a list of networks, not {shown(raw)}")
-    return tuple(_network(item) for item in raw)
+    return tuple(network(item) for item in raw)
 
 
-def _network(raw: object) -> IPv4Network | IPv6Network:
+def network(raw: object) -> Network:
+    """One network, as it stands in a list of them."""
     try:
         return ip_network(_string(raw))
     except ValueError:
@@ -191,7 +194,7 @@ def _local_ip(raw: object, _folder: Path) -> str:
 def _date(raw: object, _folder: Path) -> date | None:
     if raw == "":
         return None
-    if not isinstance(raw, date):
+    if not isinstance(raw, date) or isinstance(raw, datetime):  # a moment is a date to Python
         raise Wrong(f"must be a date such as 2027-03-31, or empty, not {shown(raw)}")
     return raw
 

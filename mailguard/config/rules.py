@@ -11,7 +11,8 @@ from types import MappingProxyType
 from mailguard.config import kinds
 from mailguard.config.choices import CodeWindow, FirstEnrolment, TwoFactor
 from mailguard.config.key import key
-from mailguard.config.kinds import FLAG, OPTIONAL_PATH, Kind
+from mailguard.config.kinds import FLAG, NETWORKS, OPTIONAL_PATH, Network
+from mailguard.config.trust import TRUSTED, TrustedNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +35,15 @@ class Policy:
     """Who gets in by what. `group` holds the policy of each group, every key of it settled."""
 
     two_factor: TwoFactor = key(
-        kinds.choice(TwoFactor, later=(TwoFactor.OBSERVE, TwoFactor.WARN)),
+        kinds.choice(TwoFactor),
         "optional",
-        "optional: no factor, no code | enforce: no factor, no mail",
+        "who has no factor: optional passes | observe: and is noted | warn: and is told | enforce: no factor, no mail",
     )
-    enforce_from: date | None = key(kinds.DATE, "", "a date; before it enforce acts as warn", built=False)
+    enforce_from: date | None = key(
+        kinds.DATE, "", "a date (UTC); before it enforce acts as warn, for administrators it acts at once"
+    )
     administrators: TwoFactor = key(
-        kinds.choice(TwoFactor, later=(TwoFactor.OBSERVE, TwoFactor.WARN)), "enforce", "the same, for administrators"
+        kinds.choice(TwoFactor), "enforce", "the same, for administrators; the stricter of the two holds"
     )
     first_enrolment: FirstEnrolment = key(
         kinds.choice(FirstEnrolment),
@@ -72,11 +75,13 @@ class Policy:
     app_password_idle: float | None = key(
         kinds.optional_duration("1m", "3650d"), "", "unused for so long a new app password lapses; empty: never"
     )
-    trusted_networks: tuple[object, ...] = key(
-        Kind(lambda raw, _: tuple(raw) if isinstance(raw, list) else (), lambda _: []),
+    trusted_networks: tuple[TrustedNetwork, ...] = key(
+        TRUSTED,
         [],
-        "[{ network, until }]: bare passwords of accounts without a factor",
-        built=False,
+        "[{ network, until }]: bare passwords of accounts without a factor, to the end of that day (UTC)",
+    )
+    shared_networks: tuple[Network, ...] = key(
+        NETWORKS, [], "of private addresses that many people share on purpose; elsewhere those lose grants and trust"
     )
     group: Mapping[str, Policy] = field(default_factory=lambda: MappingProxyType({}))
 

@@ -77,5 +77,5 @@ async def rename(desk: Desk, signed: SignedIn, device_id: str, label: str) -> No
 async def remove(desk: Desk, signed: SignedIn, device_id: str) -> None:
     """Remove an authenticator; sessions opened with it end, this sign-in too if it was made with it."""
     account = await desk.account(signed, Standing.FULL)
-    must = desk.policies.of(account).demands_factor(account)
+    must = desk.policies.of(account).demands_factor(account, desk.clock.now())
     await desk.store.devices.remove(account.name, device_id, actor=OWNER, keep_one=must, signed=signed)

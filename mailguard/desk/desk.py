@@ -55,7 +55,7 @@ class Desk:
         account = await self.store.accounts.get(signed.name)
         if account is None or account.id != signed.account_id or account.suspended:
             raise ChangeRefused("this sign-in has ended: sign in again")
-        claim = self.policies.of(account).demands_claim(account)
+        claim = self.policies.of(account).demands_claim(account, self.clock.now())
         if signed.standing is Standing.ENROLS and signed.factor is Factor.PASSWORD and claim:
             raise ChangeRefused(_WHY[Standing.NEEDS_CODE])  # since this sign-in
         return account

@@ -149,6 +149,15 @@ WORDS: Mapping[NoticeKind, Words] = {
         "If you did not change your password, ask who did.",
         if_you="",
     ),
+    NoticeKind.FACTOR_WANTED: Words(
+        "your password alone will soon not be enough",
+        "{client} gets at your mailbox with your password alone. It will be refused {detail}, for whoever learns your "
+        "password could do the same. Until then nothing changes. You get this letter once a week at most.",
+        "If you know no such program, somebody else has your password: change it, and tell those who look after your "
+        "mail.",
+        if_you="If it is yours, ask those who look after your mail for an authenticator, and for an app password for "
+        "each phone and mail program.",
+    ),
     NoticeKind.DEVICE_FAILING: Words(
         "a device keeps failing to sign in",
         "These devices tried again and again to get at your mailbox in the last day, and were refused each time. You "

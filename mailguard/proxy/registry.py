@@ -13,6 +13,7 @@ from mailguard.store.sessions import SessionRow
 
 if TYPE_CHECKING:
     from mailguard.auth.attempt import Admission, MailProtocol, Origin
+    from mailguard.auth.policy import Policies
     from mailguard.net.relay import RelayEnd
     from mailguard.store.revocations import Revocation
     from mailguard.store.sessions import Sessions
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SILENCE_GRAIN = 1.0  # seconds
 CLIENT_LOCK = "client-lock"  # why a session ended whose client gave another name than its app password is bound to
+POLICY = "policy"  # why one ended that is not allowed any more
 _BY_GRANT = frozenset({Factor.CODE, Factor.GRANT})
 
 
@@ -130,6 +132,17 @@ class Registry:
             live.end("revoked")
         return len(fallen)
 
+    def judge(self, policies: Policies, now: float) -> int:
+        """End every session that the policies of now would not let in; how many."""
+        fallen = [
+            live
+            for live in self._live.values()
+            if not live.ended and not policies.still_allow(live.admission, live.origin, now)
+        ]
+        for live in fallen:
+            live.end(POLICY)
+        return len(fallen)
+
     async def tell_silence(self, sessions: Sessions) -> None:
         """Write when something last moved in the sessions of grants: at their cap, who was silent longest is ended."""
         moved = {}
@@ -182,4 +195,5 @@ def _ended_by(live: Live, revocation: Revocation) -> bool:
         device=admission.device,
         person=admission.person,
         password=admission.account_id if admission.factor.by_password else "",
+        bare=admission.account_id if admission.factor.bare else "",
     )

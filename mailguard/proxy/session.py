@@ -127,7 +127,7 @@ class Session:
         )
         self._house.registry.register(live)
         self._live = live
-        fallen = await login.still_stands(admission)
+        fallen = await login.still_stands(admission, self._house.rules.authenticator.policies)
         if fallen is None and live.ended:
             fallen = Refused(Reason.REVOKED_IN_FLIGHT)
         if fallen is not None:

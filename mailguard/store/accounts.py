@@ -79,6 +79,8 @@ class Accounts:
             )
             _demand_sense(new)
             self._by.rewrite(connection, new)
+            if new != old:  # what the password opened is judged anew when it comes back
+                revocations.revoke(connection, Kind.STANDING, old.id, self._by.now())
             detail = f"{_standing(old)} -> {_standing(new)}"
             self._by.record(connection, Event.ACCOUNT_CHANGED, name, actor, detail=detail)
             return new

@@ -105,6 +105,8 @@ class Devices:
             account = self._by.demand(connection, name, signed=signed)
             if only_first and has_factor(connection, account.id):
                 raise ChangeRefused(f"{name} has an authenticator by now: sign in again, with a code of it")
+            if not has_factor(connection, account.id):
+                revocations.revoke(connection, Kind.FACTOR, account.id, self._by.now())
             confirmed = macs.changed(self._by.seal, devices, row, confirmed_at=self._by.now())
             connection.execute(_CHANGE, {"device": device_id, **confirmed, "last_step": step})
             self._by.rewrite(connection, replace(account, factor_required=False))

@@ -74,6 +74,8 @@ def admit(connection: Connection, seal: Seal, entry: Entry) -> Admission:
     stands_on = {"credential": entry.credential, "device": entry.device, "person": entry.person}
     if entry.factor.by_password:
         stands_on["password"] = account_id
+    if entry.factor.bare:
+        stands_on["bare"] = account_id
     if revoked_since(connection, entry.revision, account=account_id, **stands_on):
         raise EntryLost(Lost.REVOKED)
     admission = _stand(connection, seal, entry, account_id)

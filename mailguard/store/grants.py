@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, RowMapping
 
     from mailguard.auth.accounts import AccountName, KeyedHash
+    from mailguard.auth.policy import Policies
     from mailguard.auth.ports import Permit
     from mailguard.store.administration import Administration
     from mailguard.store.seal import Seal
@@ -50,6 +51,12 @@ _RUN_OUT = (
     .join(accounts, accounts.c.id == _c.account_id)
     .where(_c.ended_at.is_(None), (_c.until <= bindparam("now")) | ~_NOT_IDLE)
 )
+_CURBED = (
+    select(grants, accounts.c.policy_group.label("of_group"))
+    .join(accounts, accounts.c.id == _c.account_id)
+    .where(*live, ~_c.single)
+)
+_CURB = update(grants).where(_c.id == bindparam("grant"), _c.ended_at.is_(None))
 _LIST = (
     select(grants, accounts.c.name.label("owner"), _OPEN_SESSIONS.label("open"))
     .join(accounts, accounts.c.id == _c.account_id)
@@ -165,6 +172,23 @@ class Grants:
 
         return await self._by.database.write(work)
 
+    async def curb(self, policies: Policies) -> int:
+        """Let no live grant last longer, or idle longer, than its group's policy of now allows; how many that cut
+        short. Permits stay: they are for one session, and soon over. Writes only if there is something to cut."""
+        now = {"now": self._by.now()}
+
+        def longer(connection: Connection) -> list[tuple[RowMapping, dict[str, float]]]:
+            found = connection.execute(_CURBED, now).mappings().all()
+            return [(row, less) for row in found if (less := _less(row, policies))]
+
+        def work(connection: Connection) -> int:
+            cut = [each for each in longer(connection) if macs.fits(self._by.seal, grants, each[0])]
+            for row, less in cut:
+                connection.execute(_CURB, {"grant": row[_c.id], **macs.changed(self._by.seal, grants, row, **less)})
+            return len(cut)
+
+        return await self._by.database.write(work) if await self._by.database.read(longer) else 0
+
     def _run_out(self, connection: Connection, row: RowMapping) -> None:
         now, grant = self._by.now(), grant_of(row)
         end_one(connection, grant.id, now)
@@ -174,3 +198,11 @@ class Grants:
                 Event.GRANT_ENDED, now, account=row["owner"], actor="system", credential=grant.id, detail=why
             )
             audit.append(connection, ended)
+
+
+def _less(row: RowMapping, policies: Policies) -> dict[str, float]:
+    """What of a grant's life the policy of now cuts off."""
+    policy, grant = policies.of_group(row["of_group"]), grant_of(row)
+    until = grant.opened_at + (policy.grant_limit or 0.0)
+    less = {"until": until} if until < grant.until else {}
+    return less | ({"idle": policy.grant_idle} if grant.idle is None or policy.grant_idle < grant.idle else {})

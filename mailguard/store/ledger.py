@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailguard.auth.events import Event
 from mailguard.auth.ports import SPENDING, AuditRow, Shut
 from mailguard.store import audit as record
-from mailguard.store import grants, places, throttle, vault
+from mailguard.store import crowds, grants, places, throttle, vault
 from mailguard.store.engine import Undone
 from mailguard.store.entry import EntryLost, admit
 from mailguard.store.facts import Reading, read
@@ -33,17 +34,23 @@ class StoreLedger:
         self._seal = seal
 
     async def facts(
-        self, name: AccountName, app_password: Sequence[KeyedHash], string: Sequence[KeyedHash], now: float
+        self,
+        name: AccountName,
+        app_password: Sequence[KeyedHash],
+        string: Sequence[KeyedHash],
+        now: float,
+        private: str = "",
     ) -> Facts:
         """Read; a row that was altered behind our back is recorded as such."""
 
-        def work(connection: Connection) -> Reading:
-            return read(connection, self._seal, name, app_password=app_password, string=string, now=now)
+        def work(connection: Connection) -> tuple[Reading, bool]:
+            found = read(connection, self._seal, name, app_password=app_password, string=string, now=now)
+            return found, crowds.crowded(connection, private, now)
 
-        found = await self._database.read(work)
+        found, crowded = await self._database.read(work)
         for alarm in found.alarms:
             await self.record(alarm)
-        return found.facts
+        return replace(found.facts, crowded=crowded)
 
     async def reserve(self, reservation: Reservation, now: float) -> Reserved:
         """Stake one attempt."""
@@ -97,6 +104,7 @@ class StoreLedger:
                 device=admission.device,
                 person=admission.person,
                 password=admission.account_id if admission.factor.by_password else "",
+                bare=admission.account_id if admission.factor.bare else "",
                 session=session,
             )
 

@@ -39,7 +39,9 @@ _REFUSED = _ASKED.on_conflict_do_update(
 _GIVE_BACK = delete(questions).where(_c.id == bindparam("question"))
 _CLEAR = delete(questions).where(_c.owner == bindparam("who"))
 _SAW = insert(known_networks)
-_SEEN = _SAW.on_conflict_do_update(index_elements=[_n.network], set_={"seen_at": _SAW.excluded.seen_at})
+_SEEN = _SAW.on_conflict_do_update(
+    index_elements=[_n.network], set_={name: _SAW.excluded[name] for name in ("seen_at", "private")}
+)
 
 
 def known(connection: Connection, reservation: Reservation, now: float) -> bool:
@@ -85,7 +87,8 @@ def clear(connection: Connection, owner: bytes) -> None:
 def saw(connection: Connection, place: Place | None, now: float) -> None:
     """A login was granted here."""
     if place is not None:
-        connection.execute(_SEEN, {"network": place.network, "owner": place.owner, "seen_at": now})
+        seen = {"network": place.network, "owner": place.owner, "seen_at": now, "private": place.private}
+        connection.execute(_SEEN, seen)
 
 
 def purge(connection: Connection, now: float) -> None:

@@ -11,8 +11,9 @@ from sqlalchemy.dialects.sqlite import insert
 from mailguard.auth.accounts import Account, AccountKind, SuspendedBy
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
-from mailguard.store import audit, rows
+from mailguard.store import audit, revocations, rows
 from mailguard.store.accounts import end_by_password, end_everything
+from mailguard.store.revocations import Kind
 from mailguard.store.schema import accounts, rechecks
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class Rechecks:
             detail = f"group={account.group or '-'} -> group={change.group or '-'}"
             account = replace(account, group=change.group)
             by.rewrite(connection, account)
+            revocations.revoke(connection, Kind.STANDING, account.id, now)
             by.record(connection, Event.ACCOUNT_CHANGED, name, actor, detail=detail)
         if change.suspend and account.suspended_by is SuspendedBy.NOBODY:
             by.rewrite(connection, replace(account, suspended_by=SuspendedBy.SOURCE))

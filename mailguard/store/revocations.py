@@ -31,6 +31,8 @@ class Kind(StrEnum):
     EXPIRY = "expiry"  # of an app password: its sessions end, the row itself says why it lapsed
     DEVICE = "device"
     PASSWORD = "password"  # the own password of an account changed: what it opened ends
+    STANDING = "standing"  # its group changed, or whether it is an administrator: the same, but its grants stay
+    FACTOR = "factor"  # an authenticator was confirmed: what a bare password opened ends
     GRANT = "grant"
     SESSION = "session"
     ALL = "all"
@@ -47,14 +49,22 @@ class Revocation:
     target: str
 
     def ends(
-        self, *, session: str, account: str, credential: str, device: str, person: str = "", password: str = ""
+        self,
+        *,
+        session: str,
+        account: str,
+        credential: str,
+        device: str,
+        person: str = "",
+        password: str = "",
+        bare: str = "",
     ) -> bool:
         """Whether it ends the session with this id, which stands on these. `password`: the account id, once again,
-        where the user's own password had part in it."""
+        where the user's own password had part in it; `bare` where nothing else had."""
         if self.kind in (Kind.ALL, Kind.KEYS):
             return self.kind is Kind.ALL
         stands_on = {"session": session, "account": account, "credential": credential, "device": device}
-        stands_on |= {"person": person, "password": password}
+        stands_on |= {"person": person, "password": password, "bare": bare}
         return any(stands_on[each] == self.target for each in _STANDS_ON[self.kind])
 
 
@@ -69,6 +79,8 @@ _STANDS_ON = {
     Kind.GRANT: ("credential",),
     Kind.DEVICE: ("device",),
     Kind.PASSWORD: ("password",),
+    Kind.STANDING: ("password",),
+    Kind.FACTOR: ("bare",),
 }
 _SINCE = select(
     exists().where(
@@ -108,11 +120,12 @@ def revoked_since(
     device: str = "",
     person: str = "",
     password: str = "",
+    bare: str = "",
     session: str = "",
 ) -> bool:
     """Has a login, or anything that it stands on, been revoked after `revision`?"""
     stands_on = {"account": account, "credential": credential, "device": device, "person": person, "session": session}
-    stands_on["password"] = password
+    stands_on |= {"password": password, "bare": bare}
     return bool(connection.execute(_SINCE, {"revision": revision, **stands_on}).scalar_one())
 
 

@@ -205,6 +205,8 @@ known_networks = Table(
     Column("network", LargeBinary, primary_key=True),
     Column("owner", LargeBinary, nullable=False),
     Column("seen_at", Float, nullable=False),
+    Column("private", String, nullable=False),  # the address where it is a private one: many may share it
+    Index("ix_known_networks_private", "private", "seen_at"),
     sqlite_with_rowid=False,
 )
 

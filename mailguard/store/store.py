@@ -32,6 +32,7 @@ from mailguard.store.app_passwords import AppPasswords
 from mailguard.store.audit import AuditLog
 from mailguard.store.claims import Claims
 from mailguard.store.codes import Codes
+from mailguard.store.crowds import Crowds
 from mailguard.store.devices import Devices
 from mailguard.store.engine import Database, database_path
 from mailguard.store.grants import Grants
@@ -50,6 +51,7 @@ from mailguard.store.sessions import Sessions
 from mailguard.store.signins import StoreSignIns
 from mailguard.store.vault import Vault
 from mailguard.store.verify import Verified, verify
+from mailguard.store.watched import WatchedLogins
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -80,6 +82,8 @@ class Store:
         self.rechecks = Rechecks(administration)
         self.grants = Grants(administration)
         self.keys = Keys(administration)
+        self.crowds = Crowds(administration)
+        self.watched = WatchedLogins(administration)
         self.sessions = Sessions(administration)
         self.sign_ins = StoreSignIns(self._database, seal)
         self.ledger = StoreLedger(self._database, seal)

@@ -388,7 +388,7 @@ async def test_a_shared_mailbox_opens_to_its_people_and_to_no_password(scene: Sc
     assert isinstance(admission, Admission)
     assert (admission.name, admission.person, admission.person_name) == (DESK, ann.id, ANN)
     await scene.store.accounts.suspend(ANN, actor="operator:root")
-    assert await login.still_stands(admission) is not None
+    assert await login.still_stands(admission, Policies()) is not None
     assert await scene.outcome(grouped(secret), name=DESK) is Reason.SUSPENDED
     row = (await scene.store.audit.list(limit=1))[0].row
     assert (row.account, row.person, row.credential) == (DESK, ANN, made.id)
@@ -547,9 +547,9 @@ async def test_what_was_revoked_after_the_facts_is_noticed(scene: Scene) -> None
     login, directory = scene.login(secret)
     admission = await login.decide(directory)
     assert isinstance(admission, Admission)
-    assert await login.still_stands(admission) is None
+    assert await login.still_stands(admission, Policies()) is None
     await scene.store.app_passwords.revoke(ANN, row.id, actor="operator:root")
-    fallen = await login.still_stands(admission)
+    fallen = await login.still_stands(admission, Policies())
     assert fallen is not None
     assert fallen.reason is Reason.REVOKED_IN_FLIGHT
     assert await scene.last() == (Event.LOGIN_REFUSED, ANN, "revoked-in-flight")
@@ -563,7 +563,7 @@ async def test_records_that_are_gone_let_nobody_in(folder: Path, scene: Scene) -
     await scene.store.close()
     swap_for_a_folder(folder / "mailguard.db")
     assert await scene.outcome(secret) is Reason.RECORDS_UNAVAILABLE
-    fallen = await login.still_stands(admission)
+    fallen = await login.still_stands(admission, Policies())
     assert fallen is not None
     assert fallen.reason is Reason.RECORDS_UNAVAILABLE
     assert (await login.defer(Refused(Reason.BACKEND_UNAVAILABLE, "down"))).reason is Reason.BACKEND_UNAVAILABLE

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mailguard.auth.accounts import Account, AccountKind, AccountName, AppPassword, Grant, SuspendedBy, TotpDevice
 from mailguard.auth.attempt import (
+    Admission,
     Answer,
     CodeReading,
     Decision,
@@ -22,15 +23,17 @@ from mailguard.auth.attempt import (
     Refused,
     Step,
     Verdict,
+    Watched,
 )
 from mailguard.auth.decision import Door, decide, lapsed
-from mailguard.auth.policy import Policies, Policy, TwoFactor
+from mailguard.auth.policy import Policies, Policy, TrustedNetwork, TwoFactor
 from mailguard.secret import Secret
 
 NOW = 1_000_000.0
 ANN = Account("a1", AccountName("ann@example.org"))
 SUSPENDED = replace(ANN, suspended_by=SuspendedBy.OPERATOR)
 HERE, THERE = Origin.of("192.0.2.1", 50111), Origin.of("198.51.100.7", 4000)
+SIX = Origin.of("2001:db8::1", 4000)
 DOOR = Door(MailProtocol.IMAP, LoginForm.MASTER, creates=True)
 OWN = Door(MailProtocol.IMAP, LoginForm.OWN, creates=True)
 PHONE = AppPassword("p1", "a1", "phone", frozenset(MailProtocol), created_at=NOW - 100)
@@ -274,15 +277,31 @@ policies = st.builds(
     two_factor=st.sampled_from(TwoFactor),
     administrators=st.sampled_from(TwoFactor),
     codes_in_mail_clients=st.booleans(),
+    enforce_from=st.sampled_from([None, NOW, NOW + 1]),
+    trusted_networks=st.sampled_from([(), (TrustedNetwork(ip_network("192.0.2.0/24"), NOW + 1),)])
+    | st.sampled_from([NOW - 1, NOW]).map(lambda until: (TrustedNetwork(ip_network("192.0.2.0/24"), until),)),
+    shared_networks=st.sampled_from([(), (ip_network("192.0.2.1/32"),), (ip_network("::/0"),)]),
+    grant_limit=st.sampled_from([None, 5.0, 3600.0]),
 )
 doors = st.builds(Door, st.sampled_from(MailProtocol), st.sampled_from(LoginForm), st.booleans())
 
 
-@given(accounts, proofs, doors, policies)
-def test_nobody_passes_without_a_proof(account: Account | None, proof: Proof, door: Door, policy: Policy) -> None:
-    decision = decide(account, proof, door, HERE, policy=policy, now=NOW)
+@given(
+    account=accounts,
+    proof=proofs,
+    door=doors,
+    written=policies,
+    origin=st.sampled_from([HERE, THERE, SIX]),
+    crowded=st.booleans(),
+)
+def test_nobody_passes_without_a_proof(
+    *, account: Account | None, proof: Proof, door: Door, written: Policy, origin: Origin, crowded: bool
+) -> None:
+    policy = written.where(origin, crowded=crowded)
+    decision = decide(account, proof, door, origin, policy=policy, now=NOW)
     if isinstance(decision, Refused):
         return
+    assert decision.watched is None or decision.factor is Factor.PASSWORD
     assert account is None or not account.suspended
     match decision.factor:
         case Factor.APP_PASSWORD:
@@ -295,7 +314,12 @@ def test_nobody_passes_without_a_proof(account: Account | None, proof: Proof, do
         case Factor.GRANT:
             assert account is not None
             assert proof.grant is not None
-            assert (proof.grant.account_id, proof.grant.network) == (account.id, HERE.network)
+            assert proof.grant.account_id == account.id
+            joins = origin is SIX  # the other family, ten seconds after it was opened
+            assert proof.grant.network == origin.network or joins
+            assert policy.codes_in_mail_clients
+            assert policy.grant_limit is not None
+            assert not crowded or written.shares(origin.address)
             assert door.form is LoginForm.MASTER or proof.answer is YES
         case Factor.CODE:
             assert account is not None
@@ -306,8 +330,16 @@ def test_nobody_passes_without_a_proof(account: Account | None, proof: Proof, do
             assert proof.answer is YES
             assert proof.code is CodeReading.NONE or account is None
             assert account is None or account.kind is AccountKind.PERSON
-            assert not policy.demands_factor(account)
             assert account is not None or door.creates
+            if policy.demands_factor(account, NOW):
+                assert decision.watched is Watched.TRUSTED_NETWORK
+                assert origin is HERE
+                assert any(each.until > NOW for each in policy.trusted_networks)
+                assert account is None or not (account.administrator or account.factor_required)
+                assert not crowded or written.shares(origin.address)
+            else:
+                assert written.two_factor is not TwoFactor.ENFORCE or written.enforce_from == NOW + 1
+                assert (decision.watched is None) == (policy.mode(account, NOW) is TwoFactor.OPTIONAL)
 
 
 def test_an_address_has_one_network() -> None:
@@ -340,3 +372,70 @@ def test_trouble_of_the_leg_does_not_tell_that_a_password_is_right(
 )
 def test_trouble_of_the_leg_is_told_to_who_would_have_come_in(proof: Proof) -> None:
     assert decided(proof) == Refused(Reason.BACKEND_UNAVAILABLE, "connection refused")
+
+
+@pytest.mark.parametrize(
+    ("address", "private"),
+    [
+        ("192.168.1.7", "192.168.1.7"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("100.64.0.9", "100.64.0.9"),
+        ("::ffff:10.0.0.5", "10.0.0.5"),
+        ("fd00::5", "fd00::5"),
+        ("::1", "::1"),
+        ("192.0.2.1", ""),
+        ("2001:db8::1", ""),
+    ],
+)
+def test_a_private_address_is_told_from_one_of_the_internet(address: str, private: str) -> None:
+    assert Origin.of(address, 1).private == private
+
+
+BARE = Admission(ANN.name, ANN.id, Factor.PASSWORD, "", "", 0, account=ANN)
+TRUST = Policy(two_factor=TwoFactor.ENFORCE, trusted_networks=(TrustedNetwork(ip_network("192.0.2.0/24"), NOW + 9),))
+LATER = Policy(two_factor=TwoFactor.ENFORCE, enforce_from=NOW + 5)
+
+
+@pytest.mark.parametrize(
+    ("admission", "policies", "origin", "now", "stays"),
+    [
+        pytest.param(BARE, Policies(), HERE, NOW, True, id="optional"),
+        pytest.param(BARE, Policies(ENFORCE), HERE, NOW, False, id="enforced"),
+        pytest.param(BARE, Policies(LATER), HERE, NOW + 4, True, id="before the day"),
+        pytest.param(BARE, Policies(LATER), HERE, NOW + 5, False, id="the day has come"),
+        pytest.param(BARE, Policies(TRUST), HERE, NOW + 8, True, id="trusted"),
+        pytest.param(BARE, Policies(TRUST), THERE, NOW, False, id="elsewhere"),
+        pytest.param(BARE, Policies(TRUST), HERE, NOW + 9, False, id="trust has ended"),
+        pytest.param(replace(BARE, group="staff"), Policies(groups={"staff": ENFORCE}), HERE, NOW, False, id="group"),
+        pytest.param(replace(BARE, account=replace(ANN, administrator=True)), Policies(), HERE, NOW, False, id="chief"),
+        pytest.param(replace(BARE, factor=Factor.CODE), Policies(ENFORCE), HERE, NOW, True, id="code"),
+        pytest.param(
+            replace(BARE, factor=Factor.GRANT), Policies(Policy(codes_in_mail_clients=False)), HERE, NOW, False,
+            id="codes off",
+        ),
+        pytest.param(
+            replace(BARE, factor=Factor.APP_PASSWORD), Policies(replace(ENFORCE, codes_in_mail_clients=False)),
+            HERE, NOW, True, id="app password",
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_policy_leaves_of_a_session(
+    admission: Admission, policies: Policies, origin: Origin, now: float, stays: bool
+) -> None:
+    assert policies.still_allow(admission, origin, now) is stays
+
+
+def test_a_policy_changes_by_itself_at_the_days_it_names() -> None:
+    policies = Policies(LATER, {"staff": TRUST})
+    assert not policies.changes_between(NOW, NOW + 4)
+    assert policies.changes_between(NOW + 4, NOW + 5)
+    assert not policies.changes_between(NOW + 5, NOW + 8)
+    assert policies.changes_between(NOW + 8, NOW + 20)
+    assert LATER.enforced_on() == "1970-01-12"
+
+
+def test_an_address_is_shared_on_purpose_if_every_group_says_so() -> None:
+    shares = Policy(shared_networks=(ip_network("192.0.2.0/24"),))
+    assert Policies(shares).meant(HERE.address)
+    assert not Policies(shares, {"staff": Policy()}).meant(HERE.address)
+    assert not Policies(shares).meant(SIX.address)

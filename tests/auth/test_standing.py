@@ -30,7 +30,7 @@ ENFORCE = Policy(two_factor=TwoFactor.ENFORCE)
 def test_a_bare_password_enrols_only_where_no_factor_is_demanded(
     account: Account | None, policy: Policy, standing: Standing
 ) -> None:
-    assert standing_of(Factor.PASSWORD, account, policy, enrolled=False, may_enrol=False) is standing
+    assert standing_of(Factor.PASSWORD, account, policy, enrolled=False, may_enrol=False, now=0.0) is standing
 
 
 @pytest.mark.parametrize("policy", [OPTIONAL, CLAIM, ENFORCE])
@@ -49,4 +49,4 @@ def test_a_bare_password_enrols_only_where_no_factor_is_demanded(
 def test_what_else_was_shown_says_what_may_be_done(
     policy: Policy, factor: Factor, enrolled: bool, may_enrol: bool, standing: Standing
 ) -> None:
-    assert standing_of(factor, ANN, policy, enrolled=enrolled, may_enrol=may_enrol) is standing
+    assert standing_of(factor, ANN, policy, enrolled=enrolled, may_enrol=may_enrol, now=0.0) is standing

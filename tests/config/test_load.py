@@ -1,6 +1,7 @@
 """Reading config.toml: what is accepted, and that every refusal names the key and what to write."""
 
 from contextlib import suppress
+from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -135,6 +136,20 @@ secret_file = "relay-secret"
     assert settings.portal.public_url == "https://help.example.org/mail"
 
 
+def test_trust_and_dates_are_read_and_inherited(tmp_path: Path) -> None:
+    policy = read(
+        tmp_path,
+        "[policy]",
+        "enforce_from = 2027-03-01",
+        'trusted_networks = [{ network = "192.0.2.0/24", until = 2027-03-31 }]',
+        "[policy.group.staff]",
+        'two_factor = "enforce"',
+    ).policy
+    assert policy.of("staff").enforce_from == date(2027, 3, 1)
+    (trusted,) = policy.of("staff").trusted_networks
+    assert (str(trusted.network), trusted.until) == ("192.0.2.0/24", date(2027, 3, 31))
+
+
 def test_a_group_overrides_the_policy_and_inherits_the_rest(tmp_path: Path) -> None:
     policy = read(
         tmp_path, "[policy]", "app_password_limit = 5", "[policy.group.staff]", 'two_factor = "enforce"'
@@ -176,9 +191,39 @@ def test_a_group_overrides_the_policy_and_inherits_the_rest(tmp_path: Path) -> N
             'metrics = "127.0.0.1:9464"',
         ),
         (
-            '[policy.group.staff]\ntwo_factor = "warn"',
-            'config.toml: policy.group.staff.two_factor: "warn" is not built yet; '
-            'remove the line or write two_factor = "optional"',
+            '[policy]\ntwo_factor = "warn"\nenforce_from = 2027-03-01',
+            'config.toml: policy.enforce_from: enforces nothing: two_factor is "warn"; write two_factor = "enforce", '
+            "which warns until then, or remove the date",
+        ),
+        (
+            "[policy]\nenforce_from = 2027-03-01T10:00:00",
+            "config.toml: policy.enforce_from: must be a date such as 2027-03-31, or empty, not 2027-03-01 10:00:00; "
+            'write enforce_from = ""',
+        ),
+        (
+            '[policy]\ntrusted_networks = ["192.0.2.0/24"]',
+            "config.toml: policy.trusted_networks: must hold tables such as "
+            '{ network = "192.0.2.0/24", until = 2027-03-31 }, not "192.0.2.0/24"; write trusted_networks = []',
+        ),
+        (
+            "[policy]\ntrusted_networks = 7",
+            "config.toml: policy.trusted_networks: must be a list of tables such as "
+            '{ network = "192.0.2.0/24", until = 2027-03-31 }, not 7; write trusted_networks = []',
+        ),
+        (
+            '[policy]\ntrusted_networks = [{ network = "192.0.2.0/24" }]',
+            "config.toml: policy.trusted_networks: must hold tables of a network and its last day, such as "
+            '{ network = "192.0.2.0/24", until = 2027-03-31 }, not { network }; write trusted_networks = []',
+        ),
+        (
+            '[policy]\ntrusted_networks = [{ network = "192.0.2.0/24", until = "" }]',
+            "config.toml: policy.trusted_networks: has no last day for 192.0.2.0/24: trust ends, such as "
+            '{ network = "192.0.2.0/24", until = 2027-03-31 }; write trusted_networks = []',
+        ),
+        (
+            '[policy]\ntrusted_networks = [{ network = "0.0.0.0/0", until = 2027-03-31 }]',
+            "config.toml: policy.trusted_networks: must hold networks of a house, not 0.0.0.0/0, which is too wide to "
+            "know who is in it; write trusted_networks = []",
         ),
         (
             '[store]\nurl = "postgresql://db/mailguard"',

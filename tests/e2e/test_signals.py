@@ -135,20 +135,32 @@ async def _answers(guard: Guard, login: Login) -> list[bytes]:
     return answers
 
 
+def _two_factor(configuration: str, mode: str) -> str:
+    return configuration.replace("[policy]\n", f'[policy]\ntwo_factor = "{mode}"\n')
+
+
 async def test_sighup_makes_a_new_policy_hold_and_a_broken_file_changes_nothing(guard: Guard) -> None:
     login, other = (Login(user.name, user.password) for user in (guard.stack.user(), guard.stack.user()))
     assert all(map(granted, await _answers(guard, login)))
-    inside = await entered(guard, IMAP, login)
+    kept = await entered(guard, IMAP, (await guard.enrolled()).login())
+    inside = []
+    for worker in workers(guard):
+        with only(guard, worker):
+            inside.append(await entered(guard, IMAP, login))
     first = guard.configuration.read_text()
-    guard.configuration.write_text(first + '\n[policy]\ntwo_factor = "sometimes"\n')
+    guard.configuration.write_text(_two_factor(first, "sometimes"))
     mark = guard.log.mark()
     guard.process.send_signal(signal.SIGHUP)
     guard.log.wait_for('"reload refused, the old configuration stays".*policy.two_factor', mark)
     assert all(map(granted, await _answers(guard, login)))
-    guard.configuration.write_text(first + '\n[policy]\ntwo_factor = "enforce"\n')
-    _reload(guard)
+    assert all([await session.alive() for session in inside])
+    guard.configuration.write_text(_two_factor(first, "enforce"))
+    guard.process.send_signal(signal.SIGHUP)
+    async with asyncio.timeout(1):
+        for session in inside:
+            await session.end()
+    assert await kept.alive()
     assert all(map(failed, await _answers(guard, login)))
-    assert await inside.alive()
     doomed = workers(guard)[0]
     os.kill(doomed, signal.SIGKILL)
     await until(lambda: len(set(workers(guard)) - {doomed}) == 2)
@@ -156,7 +168,7 @@ async def test_sighup_makes_a_new_policy_hold_and_a_broken_file_changes_nothing(
     guard.configuration.write_text(first)
     _reload(guard)
     assert all(map(granted, await _answers(guard, other)))
-    inside.close()
+    kept.close()
 
 
 async def test_sighup_serves_a_renewed_certificate_to_new_clients(guard: Guard, authority: Authority) -> None:

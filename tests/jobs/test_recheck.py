@@ -190,7 +190,7 @@ async def test_a_base_that_moved_suspends_nobody_and_is_told(scene: Scene) -> No
     scene.source.says = {**dict.fromkeys(crowd, GONE), ANN: GONE, BOB: Seen(Standing.ACTIVE, group="staff")}
     await scene.job().look()
     assert await scene.suspended() is SuspendedBy.NOBODY
-    assert await scene.revoked() == []
+    assert await scene.revoked() == [Kind.STANDING], "bob's, who has another group"
     assert Event.RECHECK_HELD in await scene.events()
     row = next(e.row for e in await scene.store.audit.list() if e.row.event is Event.RECHECK_HELD)
     assert "11 accounts" in row.detail

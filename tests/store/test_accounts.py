@@ -69,7 +69,7 @@ async def test_suspending_revokes_in_the_same_commit_and_ends_grants(store: Stor
     assert facts.account is not None
     assert facts.account.suspended
     assert facts.grant is None
-    assert [(r.kind, r.target) for r in await store.revocations.after(0)] == [(Kind.ACCOUNT, ann.id)]
+    assert [(r.kind, r.target) for r in await store.revocations.after(1)] == [(Kind.ACCOUNT, ann.id)]
     await store.accounts.resume(ANN, actor=OPERATOR)
     assert await store.accounts.get(ANN) == ann
 
@@ -83,7 +83,7 @@ async def test_removing_takes_the_credentials_and_leaves_the_record(
     assert await store.accounts.get(ANN) is None
     for table in ("totp_devices", "app_passwords", "grants"):
         assert sql(database, f"SELECT count(*) FROM {table}") == [(0,)]
-    assert [(r.kind, r.target) for r in await store.revocations.after(0)] == [(Kind.ACCOUNT, ann.id)]
+    assert [(r.kind, r.target) for r in await store.revocations.after(1)] == [(Kind.ACCOUNT, ann.id)]
     assert (Event.APP_PASSWORD_ISSUED, ANN, OPERATOR) in await events(store)
 
 
@@ -156,3 +156,13 @@ async def test_the_first_right_password_makes_the_account_in_the_commit_of_the_l
     assert admission.account_id == account.id
     assert [e for e, _, _ in await events(store)][-2:] == [Event.ACCOUNT_ADDED, Event.LOGIN_GRANTED]
     assert (await store.audit.list())[-1].row.origin == HOME
+
+
+async def test_another_standing_ends_what_the_password_opened_and_the_same_one_nothing(
+    store: Store, ann: Account
+) -> None:
+    await store.accounts.change(ANN, actor=OPERATOR, group=ann.group)
+    assert await store.revocations.after(0) == []
+    await store.accounts.change(ANN, actor=OPERATOR, group="staff")
+    await store.accounts.change(ANN, actor=OPERATOR, administrator=True)
+    assert [(r.kind, r.target) for r in await store.revocations.after(0)] == [(Kind.STANDING, ann.id)] * 2

@@ -125,7 +125,7 @@ async def test_a_connection_whose_end_went_unrecorded_takes_one_place(
     admission = admitted(await store.ledger.admit(entry))
     admitted(await store.ledger.admit(further(admission, entry.audit.session, connections=1)))
     assert [s.id for s in await store.sessions.list()] == [entry.audit.session]
-    assert await store.revocations.after(0) == []
+    assert await store.revocations.after(1) == []
 
 
 async def test_the_hard_end_ends_its_sessions_and_erases_its_hash(
@@ -137,7 +137,7 @@ async def test_the_hard_end_ends_its_sessions_and_erases_its_hash(
     clock.at = NOON + LIMIT
     assert not await alive(store, keys, clock.at), "nobody waits for a job"
     assert await store.grants.expire() == 1
-    assert [(r.kind, r.target) for r in await store.revocations.after(0)] == [(Kind.GRANT, admission.credential)]
+    assert [(r.kind, r.target) for r in await store.revocations.after(1)] == [(Kind.GRANT, admission.credential)]
     assert sql(database, "SELECT string, ended_at FROM grants") == [(None, clock.at)]
     assert await store.ledger.revoked_since(admission.revision, admission, "mg-1")
     assert await store.ledger.admit(further(admission, at=clock.at)) is Lost.REVOKED
@@ -165,7 +165,7 @@ async def test_at_the_cap_the_session_silent_longest_makes_room(
     newcomer = further(admission, "mg-3", at=NOON + 70, connections=3)
     admitted(await store.ledger.admit(newcomer))
     assert {s.id for s in await store.sessions.list()} == {entry.audit.session, "mg-2", "mg-3"}
-    assert [(r.kind, r.target) for r in await store.revocations.after(0)] == [(Kind.SESSION, "mg-1")]
+    assert [(r.kind, r.target) for r in await store.revocations.after(1)] == [(Kind.SESSION, "mg-1")]
     told = next(e.row for e in await store.audit.list() if e.row.event is Event.SESSION_END_ASKED)
     assert (told.actor, told.account, told.session) == ("system", ANN, "mg-1")
     # One that was still opening its leg: it finds out once it is registered.
@@ -179,7 +179,7 @@ async def test_a_smaller_cap_ends_as_many_as_are_too_many(store: Store, keys: Ke
         admitted(await store.ledger.admit(further(admission, at=NOON + number)))
     admitted(await store.ledger.admit(further(admission, "mg-last", at=NOON + 9, connections=2)))
     assert len(await store.sessions.list()) == 2
-    assert len(await store.revocations.after(0)) == 5
+    assert len(await store.revocations.after(1)) == 5
 
 
 async def test_one_grants_sessions_do_not_crowd_anothers(store: Store, keys: Keyring, device: TotpDevice) -> None:
@@ -238,7 +238,7 @@ async def test_the_cap_is_exact_across_processes(
     assert len(counted) == 2 * CROWD
     assert max(counted) == CROWD_CAP, "of what was open after each login, never more"
     assert len(await store.sessions.list()) == CROWD_CAP
-    assert len(await store.revocations.after(0)) == 1 + 2 * CROWD - CROWD_CAP
+    assert len(await store.revocations.after(1)) == 1 + 2 * CROWD - CROWD_CAP
 
 
 EDITS = {

@@ -185,8 +185,10 @@ def _logins() -> None:
         sa.Column("network", sa.LargeBinary, primary_key=True),
         sa.Column("owner", sa.LargeBinary, nullable=False),
         sa.Column("seen_at", sa.Float, nullable=False),
+        sa.Column("private", sa.String, nullable=False),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_known_networks_private", "known_networks", ["private", "seen_at"])
     op.create_table(
         "questions",
         sa.Column("id", sa.String, primary_key=True),

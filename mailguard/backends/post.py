@@ -14,7 +14,6 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from mailguard.auth.accounts import AccountName
 from mailguard.auth.attempt import MailProtocol
@@ -24,8 +23,8 @@ from mailguard.backends.target import target
 from mailguard.config import ConfigError, Login, Settings, TlsMode
 from mailguard.config.connections import NotifyRelay
 from mailguard.config.kinds import UNIX
+from mailguard.config.secret_file import secret_in
 from mailguard.net.tls import client_context
-from mailguard.secret import Secret
 
 STEP_SECONDS = 15.0  # for one answer
 WHOLE_SECONDS = 60.0  # for a letter; a peer that drips its answers gains nothing
@@ -98,19 +97,8 @@ def post_of(settings: Settings) -> Post | None:
 def _of_relay(relay: NotifyRelay) -> Credential | None:
     if relay.secret_file is None:
         return None
-    return Credential("", relay.user, _secret(relay.secret_file))
-
-
-def _secret(file: Path) -> Secret:
-    key = "notify.relay.secret_file"
-    try:
-        secret = file.read_bytes().removesuffix(b"\n").removesuffix(b"\r")
-    except OSError as error:
-        why = f"{file} cannot be read ({error.strerror}); put the password of notify.relay.user there"
-        raise ConfigError(key, why) from None
-    if not secret or any(byte < 0x20 for byte in secret):
-        raise ConfigError(key, f"{file} must hold the password of notify.relay.user alone, on one line")
-    return Secret(secret)
+    secret = secret_in(relay.secret_file, "notify.relay.secret_file", "the password of notify.relay.user")
+    return Credential("", relay.user, secret)
 
 
 async def hand_in(post: Post, messages: Mapping[str, bytes]) -> Delivery:

@@ -18,6 +18,7 @@ from mailguard.config import (
     Username,
 )
 from mailguard.config.kinds import UNIX, within_this_machine
+from mailguard.config.secret_file import secret_in
 from mailguard.net.tls import client_context
 from mailguard.secret import Secret
 
@@ -109,11 +110,4 @@ def _master_secret(protocol: MailProtocol, file: Path | None) -> Secret:
     key = f"backend.{protocol}.master_secret_file"
     if file is None:
         raise ConfigError(key, "is missing; write the name of a file that holds the master's password")
-    try:
-        secret = file.read_bytes().removesuffix(b"\n").removesuffix(b"\r")
-    except OSError as error:
-        why = f"{file} cannot be read ({error.strerror}); put the master's password there, for mailguard alone to read"
-        raise ConfigError(key, why) from None
-    if not secret or any(byte < 0x20 for byte in secret):
-        raise ConfigError(key, f"{file} must hold the master's password alone, on one line")
-    return Secret(secret)
+    return secret_in(file, key, "the master's password")

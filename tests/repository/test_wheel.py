@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -39,10 +40,13 @@ def test_the_wheel_runs_by_itself(wheel: Path, tmp_path: Path) -> None:
     (place / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
     pip = [sys.executable, "-m", "pip", "--python", str(home), "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run([*pip, wheel], check=True, capture_output=True)
+    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # which may lead to this tree
     for command in ("bin/mailguard --help", "bin/python -m mailguard --help"):
         program, *arguments = command.split()
-        done = subprocess.run([home / program, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [home / program, *arguments], cwd=tmp_path, env=bare, check=True, capture_output=True, text=True
+        )
         assert "serve" in done.stdout
     origin: list[str | Path] = [home / "bin/python", "-c", "import mailguard; print(mailguard.__file__)"]
-    shown = subprocess.run(origin, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    shown = subprocess.run(origin, cwd=tmp_path, env=bare, check=True, capture_output=True, text=True).stdout
     assert Path(shown.strip()).is_relative_to(home)

@@ -104,6 +104,12 @@ def _enough(connection: Connection, values: Mapping[str, object], at: float, rat
     return [values["event"], values["reason"]] if anywhere >= MADE_UP else None
 
 
+def altered(table: str, row_id: str, at: float, *, account: str = "", actor: str = "system") -> AuditRow:
+    """What the record says of a row that was changed behind our back."""
+    detail = f"row {row_id} of {table} was changed outside mailguard"
+    return AuditRow(Event.ROW_ALTERED, at, account=account, actor=actor, credential=row_id, detail=detail)
+
+
 class AuditLog:
     """The record, as it is read."""
 

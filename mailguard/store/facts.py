@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, literal, select
 
-from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow, Facts
-from mailguard.store import grants, macs, revocations, rows
+from mailguard.store import audit, grants, macs, revocations, rows
 from mailguard.store.revocations import Kind
 from mailguard.store.schema import accounts, app_passwords, devices
 from mailguard.store.schema import grants as grant_table
@@ -74,8 +73,7 @@ def read(
     alarms: list[AuditRow] = []
 
     def altered(table: str, row_id: str, owner: str) -> None:
-        detail = f"row {row_id} of {table} was changed outside mailguard"
-        alarms.append(AuditRow(Event.ROW_ALTERED, now, account=owner, actor="system", credential=row_id, detail=detail))
+        alarms.append(audit.altered(table, row_id, now, account=owner))
 
     account = None
     if found[0][accounts.c.id] is not None:

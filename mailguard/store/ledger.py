@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mailguard.auth.events import Event
 from mailguard.auth.ports import SPENDING, AuditRow, Shut
 from mailguard.store import audit as record
 from mailguard.store import crowds, grants, places, throttle, vault
@@ -116,10 +115,7 @@ class StoreLedger:
         if found is None:
             return Shut.EMPTY
         if not found.intact:
-            detail = f"row {app_password.id} of vault was changed outside mailguard"
-            await self.record(
-                AuditRow(Event.ROW_ALTERED, now, name, actor="system", credential=app_password.id, detail=detail)
-            )
+            await self.record(record.altered("vault", app_password.id, now, account=name))
             return Shut.EMPTY
         entry = found.value
         if entry.refused_at is None:

@@ -138,11 +138,7 @@ class Notices:
         there = connection.execute(_TOLD_TO, {"names": sorted(names), "told_to": recipients}).mappings().all()
         altered = [row for row in there if not fits(self._by.seal, addresses, row)]
         for row in altered:
-            row_id = row[addresses.c.id]
-            detail = f"row {row_id} of {addresses.name} was changed outside mailguard"
-            alarm = AuditRow(
-                Event.ROW_ALTERED, now, account=told[0].account, actor="system", credential=row_id, detail=detail
-            )
+            alarm = audit.altered(addresses.name, row[addresses.c.id], now, account=told[0].account)
             audit.append(connection, alarm)
         strangers = {row[addresses.c.address] for row in altered}
         return tuple(recipient for recipient in recipients if recipient not in strangers)

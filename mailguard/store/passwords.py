@@ -10,7 +10,6 @@ from sqlalchemy.dialects.sqlite import insert
 
 from mailguard.auth.accounts import AccountKind
 from mailguard.auth.events import Event
-from mailguard.auth.ports import AuditRow
 from mailguard.store import audit, macs
 from mailguard.store.accounts import end_by_password
 from mailguard.store.errors import ChangeRefused
@@ -58,10 +57,7 @@ class Passwords:
             return None
         if macs.fits(by.seal, passwords, row):
             return Kept(row[_c.hash], row[_c.set_at])
-        detail = f"row {row[_c.account_id]} of {passwords.name} was changed outside mailguard"
-        alarm = AuditRow(
-            Event.ROW_ALTERED, by.now(), account=name, actor="system", credential=row[_c.account_id], detail=detail
-        )
+        alarm = audit.altered(passwords.name, row[_c.account_id], by.now(), account=name)
         await by.database.write(lambda connection: audit.append(connection, alarm))
         return None
 

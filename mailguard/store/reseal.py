@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, select, true, update
 
-from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow, StoreUnavailable
-from mailguard.store import macs, rows, vouching
+from mailguard.store import audit, macs, rows, vouching
 from mailguard.store.schema import audit_key, devices, grants
 
 if TYPE_CHECKING:
@@ -40,8 +39,7 @@ class Unfit:
 
     def alarm(self, at: float, actor: str) -> AuditRow:
         """What the record says of it."""
-        detail = f"{self} was changed outside mailguard"
-        return AuditRow(Event.ROW_ALTERED, at, actor=actor, credential=self.id, detail=detail)
+        return audit.altered(self.table, self.id, at, actor=actor)
 
 
 @dataclass(frozen=True, slots=True)

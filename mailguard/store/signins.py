@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailguard.auth.events import Event
-from mailguard.auth.ports import AuditRow, Lost
+from mailguard.auth.ports import Lost
 from mailguard.store import audit, codes, questions, throttle, vault
 from mailguard.store.engine import Undone
 from mailguard.store.entry import EntryLost, consume, first_account
@@ -37,8 +37,7 @@ class StoreSignIns:
         account_id, name = ("", "") if account is None else (account.id, account.name)
         good, altered = await self._database.read(lambda c: codes.usable(c, self._seal, account_id, now))
         for code in altered:
-            detail = f"row {code.id} of {one_time_codes.name} was changed outside mailguard"
-            row = AuditRow(Event.ROW_ALTERED, now, name, actor="system", credential=code.id, detail=detail)
+            row = audit.altered(one_time_codes.name, code.id, now, account=name)
             await self._database.write(lambda c, row=row: audit.append(c, row))  # type: ignore[misc]
         return good
 

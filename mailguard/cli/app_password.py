@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Annotated
 
 import typer
 
 from mailguard.auth import vault
-from mailguard.auth.accounts import Account, AccountName, AppPassword, Claim, Network, VaultEntry
+from mailguard.auth.accounts import Account, AppPassword, Claim, Network, VaultEntry
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.passwords import digest_app_password, digest_claim, generate_app_password, grouped
 from mailguard.cli.ask import Yes, consent
@@ -19,9 +20,8 @@ from mailguard.cli.records import Address, Records, with_records
 from mailguard.cli.refusal import Refusal
 from mailguard.cli.store_password import PasswordFile, verified, wanted
 from mailguard.config import Settings
-from mailguard.secret import Secret
 from mailguard.store import new_id
-from mailguard.store.claims import CLAIM_SECONDS
+from mailguard.store.claims import CLAIM_SECONDS, app_password_of
 
 app = typer.Typer(no_args_is_help=True, help="App passwords: for clients that cannot ask for a code.")
 
@@ -56,61 +56,28 @@ def issue(
     life = None if expires == "never" else seconds(expires, "--expires")
     rest = None if idle == "never" else seconds(idle, "--idle", "1m")
 
-    async def work(records: Records) -> tuple[AppPassword, Secret] | tuple[Claim, str]:
-        name = records.name(address)
+    async def work(records: Records) -> tuple[Claim | AppPassword, str]:
         account = await _account(records, address)
-        scope = _scope(records.settings, protocols)
         policy = records.settings.policy.of(account.group)
-        lifetime = life if expires else policy.app_password_expires
-        holder = (await _account(records, person)).id if person else ""
-        if claim:
-            asked = Claim(
-                id=new_id(),
-                account_id=account.id,
-                label=label,
-                protocols=scope,
-                created_at=records.now,
-                expires_at=records.now + CLAIM_SECONDS,
-                networks=networks,
-                life=lifetime,
-                idle=rest if idle else policy.app_password_idle,
-                person_id=holder,
-                client_lock=client_lock,
-                issued_by=records.actor,
-            )
-            return asked, await _link(records, name, asked)
-        secret, row_id = generate_app_password(), new_id()
-        made = AppPassword(
-            id=row_id,
+        asked = Claim(
+            id=new_id(),
             account_id=account.id,
             label=label,
-            protocols=scope,
-            networks=networks,
+            protocols=_scope(records.settings, protocols),
             created_at=records.now,
-            expires_at=None if lifetime is None else records.now + lifetime,
+            expires_at=records.now + CLAIM_SECONDS,
+            networks=networks,
+            life=life if expires else policy.app_password_expires,
             idle=rest if idle else policy.app_password_idle,
-            issued_by=records.actor,
-            seen_by_operator=True,
-            person_id=holder,
+            person_id=(await _account(records, person)).id if person else "",
             client_lock=client_lock,
-            public=vault.public_half(secret, row_id),
+            issued_by=records.actor,
         )
-        await records.store.app_passwords.demand_fit(name, made)  # before anybody is asked for a password
-        own = wanted(records.settings, scope)
-        store_password = None if own is None else await verified(records, account, own, file)
-        digest = digest_app_password(records.keyring, secret.reveal())
-        await records.store.app_passwords.issue(
-            name,
-            made,
-            digest,
-            actor=records.actor,
-            limit=policy.app_password_limit,
-            store_password=store_password,
-        )
-        return made, secret
+        if claim:
+            return asked, await _link(records, account, asked)
+        return await _at_once(records, account, asked, file)
 
-    made, secret = with_records(ctx, work)
-    shown = grouped(secret) if isinstance(secret, Secret) else secret
+    made, shown = with_records(ctx, work)
     if as_json:
         json_object({"id": made.id, "secret": shown})
         return
@@ -123,11 +90,30 @@ def issue(
     note(f"app password {made.id} for {', '.join(sorted(made.protocols))}, {until}; it is not shown again")
 
 
-async def _link(records: Records, name: AccountName, claim: Claim) -> str:
+async def _link(records: Records, account: Account, claim: Claim) -> str:
     token = generate_app_password()
     digest = digest_claim(records.keyring, token)
-    await records.store.claims.issue(name, claim, digest, actor=records.actor)
+    await records.store.claims.issue(account.name, claim, digest, actor=records.actor)
     return f"{records.settings.portal.public_url.rstrip('/')}/claim/{token.reveal().decode()}"
+
+
+async def _at_once(records: Records, account: Account, asked: Claim, file: str) -> tuple[AppPassword, str]:
+    """The app password that a link of the same wording would make, and what it is typed as."""
+    secret = generate_app_password()
+    bare = app_password_of(asked, asked.id, records.now)
+    made = replace(bare, seen_by_operator=True, public=vault.public_half(secret, bare.id))
+    app_passwords = records.store.app_passwords
+    await app_passwords.demand_fit(account.name, made)  # before anybody is asked for a password
+    own = wanted(records.settings, made.protocols)
+    await app_passwords.issue(
+        account.name,
+        made,
+        digest_app_password(records.keyring, secret.reveal()),
+        actor=records.actor,
+        limit=records.settings.policy.of(account.group).app_password_limit,
+        store_password=None if own is None else await verified(records, account, own, file),
+    )
+    return made, grouped(secret)
 
 
 @app.command("list")

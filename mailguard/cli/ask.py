@@ -21,17 +21,22 @@ def secret_line(prompt: str) -> str:
     return _line(prompt).strip()
 
 
-def _line(prompt: str) -> str:
-    line: str = typer.prompt(prompt, hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()
+def _line(prompt: str, *, twice: bool = False) -> str:
+    try:
+        typed = sys.stdin.isatty()
+        line: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=twice) if typed else sys.stdin.readline()
+    except UnicodeDecodeError:
+        raise Refusal("standard input must be text in UTF-8") from None
     if not line.strip():
         raise Refusal(f"nothing was given; type the {prompt.lower()} or send it to standard input")
     return line.rstrip("\r\n")
 
 
-def secret_file(file: str, prompt: str) -> Secret:
-    """The first line of a file; `-`: typed unseen, or read from standard input. Blanks belong to a password."""
+def secret_file(file: str, prompt: str, *, twice: bool = False) -> Secret:
+    """The first line of a file; `-`: typed unseen, a new secret `twice`, or read from standard input. Blanks belong to
+    a password."""
     if file == "-":
-        return Secret(_line(prompt).encode())
+        return Secret(_line(prompt, twice=twice).encode())
     try:
         with Path(file).open("rb") as opened:
             line = opened.readline(_LONGEST).rstrip(b"\r\n")

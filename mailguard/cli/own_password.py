@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mailguard.cli.ask import secret_file
 from mailguard.cli.output import note, say
 from mailguard.cli.records import Address, Records, with_records
 from mailguard.cli.refusal import Refusal
@@ -17,15 +16,16 @@ from mailguard.config import Source
 if TYPE_CHECKING:
     from mailguard.auth.accounts import AccountName
 
-_LONGEST = 1024  # octets that are read; far more than a password may have
-
 
 def password(
     ctx: typer.Context,
     address: Address,
-    password_file: Annotated[
-        str, typer.Option(help="Read it from this file's first line; - for standard input.", metavar="FILE")
-    ] = "",
+    file: Annotated[
+        str,
+        typer.Option(
+            "--password-file", help="The file whose first line it is; - asks twice, or reads a line.", metavar="FILE"
+        ),
+    ] = "-",
 ) -> None:
     """Set the user's own password, where identity.source is "local". What the old one opened ends now."""
     from mailguard.identity import choosing, local  # argon2 is loaded by whoever needs it
@@ -43,7 +43,7 @@ def password(
 
     name, shortest = with_records(ctx, least)
     try:
-        chosen = choosing.chosen(_typed(password_file), name, least=shortest)
+        chosen = choosing.chosen(_typed(file), name, least=shortest)
     except choosing.PasswordRefused as refused:
         raise Refusal(f"this password {refused}") from None
     needs_factor = len(chosen.reveal().decode()) < choosing.ALONE
@@ -60,20 +60,7 @@ def password(
 
 def _typed(file: str) -> str:
     """As it was typed, spaces and all: mail programs send it so."""
-    if not file and sys.stdin.isatty():
-        prompted: str = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
-        return prompted
     try:
-        if file in ("", "-"):
-            line = sys.stdin.readline(_LONGEST)
-        else:
-            with Path(file).open("rb") as opened:
-                line = opened.readline(_LONGEST).decode()
-    except OSError as error:
-        raise Refusal(f"{file} cannot be read ({error.strerror})") from None
+        return secret_file(file, "New password", twice=True).reveal().decode()
     except UnicodeDecodeError:
-        raise Refusal(f"{file or 'standard input'} must be text in UTF-8") from None
-    line = line.removesuffix("\n").removesuffix("\r")
-    if not line:
-        raise Refusal("nothing was given; type the password, or name a file by --password-file")
-    return line
+        raise Refusal(f"{file} must be text in UTF-8") from None

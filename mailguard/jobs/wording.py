@@ -1,7 +1,7 @@
 """What letters say, in one place: a translation replaces this module and nothing else.
 
 Written for somebody who opens the letter at night and is afraid: what happened, whether it matters, what to do. A text
-may name, in braces, what `letter.parts` knows.
+may name, in braces, what `letter._parts` knows.
 """
 
 from __future__ import annotations

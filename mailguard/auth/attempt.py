@@ -223,6 +223,7 @@ class Proof:
     grant: Grant | None = None
     code: CodeReading = CodeReading.NONE
     step: Step | None = None  # with CodeReading.RIGHT
+    drift: int | None = None  # with CodeReading.WRONG: by how many seconds a clock that it fits is ahead of ours
     answer: Answer | None = None  # None: the identity source was not asked
 
 

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mailguard.auth import credential, throttle, totp
+from mailguard.auth import credential, drift, throttle, totp
 from mailguard.auth.accounts import AccountName
 from mailguard.auth.attempt import (
     Admission,
@@ -191,12 +191,14 @@ class Login:
         if facts.grant is not None:
             return await self._from_elsewhere(name, facts, facts.grant, identity, stake)
         reading, step, password = self._read_code(facts)
+        # Before the answer: it costs time.
+        ahead = drift.of(facts.devices, self._offered, self._row.at) if reading is CodeReading.WRONG else None
         # Asked of names without an account too, where none is made: else the time that the store takes, or its trouble,
         # would tell which names have one.
         answer = await ask(identity, name, password)
         if self._by.seals and answer.verdict is Verdict.YES:
             self._proven = password
-        return await self._conclude(name, facts, Proof(code=reading, step=step, answer=answer), stake)
+        return await self._conclude(name, facts, Proof(code=reading, step=step, drift=ahead, answer=answer), stake)
 
     async def _under_grant(
         self, name: AccountName, facts: Facts, grant: Grant, identity: Identity

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mailguard.auth import drift
 from mailguard.auth.accounts import AccountKind
 from mailguard.auth.attempt import (
     Answer,
@@ -160,7 +161,7 @@ def _by_right_password(
     if proof.code is CodeReading.MISSING:
         return Refused(Reason.CODE_MISSING)
     if proof.code is not CodeReading.RIGHT or proof.step is None:
-        return Refused(Reason.CODE_WRONG)
+        return Refused(Reason.CODE_WRONG, drift.said(proof.drift))
     if not policy.codes_in_mail_clients:
         return Refused(Reason.CODES_NOT_ALLOWED)
     return Granted(Factor.CODE, proof.step)

@@ -20,6 +20,7 @@ ALGORITHMS: dict[str, Callable[..., Any]] = {
 }
 USUAL_DIGITS = 6
 LENGTHS = (6, 8)  # digits of a code
+DRIFT_STEPS = 20  # how far off a clock is still recognised
 
 _ASCII_DIGITS = re.compile(r"[0-9]+")
 
@@ -51,6 +52,19 @@ def step_of(device: TotpDevice, code: str, now: float, window: Window) -> int | 
         step = current + offset
         if totp.verify(code, for_time=datetime.fromtimestamp(step * device.period, UTC)):
             found = step if found is None else found
+    return found
+
+
+def drift_of(device: TotpDevice, code: str, now: float) -> int | None:
+    """Seconds by which the clock that made a wrong code is ahead of ours, where it fits a step close by; else None.
+
+    For the record alone: it says which clock to look at. Such a code opens nothing.
+    """
+    totp, found = _totp(device), None
+    for offset in sorted(range(-DRIFT_STEPS, DRIFT_STEPS + 1), key=abs):
+        moment = (int(now) // device.period + offset) * device.period
+        if totp.verify(code, for_time=datetime.fromtimestamp(moment, UTC)):
+            found = offset * device.period if found is None else found
     return found
 
 

@@ -14,6 +14,7 @@ from mailguard.cli import (
     check,
     config,
     demo,
+    explain,
     grant,
     init,
     keys,
@@ -51,6 +52,7 @@ def mailguard(
 
 app.command("init")(init.init)
 app.command("check")(check.check)
+app.command("explain")(explain.explain)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("readiness")(readiness.readiness)

@@ -132,8 +132,12 @@ def _text(cell: Cell) -> Text:
             shown = str(cell)
         case _:
             shown = ", ".join(cell)
-    # Clients choose what some cells hold: an escape sequence must not reach the operator's terminal.
-    return Text("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown))
+    return Text(printable(shown))
+
+
+def printable(text: str) -> str:
+    """Clients choose what some texts hold: an escape sequence must not reach the operator's terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _console() -> Console:

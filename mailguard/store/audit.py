@@ -20,12 +20,12 @@ from mailguard.auth.standing import Site
 from mailguard.store import repeats
 from mailguard.store.lines import Line, line_of
 from mailguard.store.outbox import tell_of
-from mailguard.store.schema import accounts, audit
+from mailguard.store.schema import accounts, audit, audit_repeats
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row, RowMapping
+    from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Table
 
     from mailguard.store.engine import Database
 
@@ -139,6 +139,15 @@ class AuditLog:
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
         return tuple(recorded_of(row) for row in reversed(rows))
 
+    async def held(self, account: str, since: float) -> tuple[Recorded, ...]:
+        """What came too fast for rows of its own and is still being counted; `seq` is 0, for it has no row yet."""
+        c = audit_repeats.c
+        query = select(audit_repeats).where(
+            or_(c.account == account, c.person == account), c.last_at >= since, c.repeats >= 0
+        )
+        rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return tuple(Recorded(0, _event_of(row, audit_repeats), row[c.repeats], row[c.last_at]) for row in rows)
+
     async def newest(self) -> float:
         """When the newest row was written; 0 in an empty record. A clock far behind it is wrong."""
         return await self._database.read(lambda connection: connection.execute(_NEWEST).scalar()) or 0.0
@@ -179,20 +188,24 @@ def values_of(row: AuditRow) -> dict[str, str | int | float]:
 
 def recorded_of(row: RowMapping) -> Recorded:
     """The event of a row."""
-    event = AuditRow(
-        event=Event(row[_c.event]),
-        at=row[_c.at],
-        account=row[_c.account],
-        actor=row[_c.actor],
-        person=row[_c.person],
-        origin=Origin.of(row[_c.address], row[_c.port]) if row[_c.address] else None,
-        protocol=_SITES.get(row[_c.protocol]),
-        mechanism=row[_c.mechanism],
-        factor=Factor(row[_c.factor]) if row[_c.factor] else None,
-        credential=row[_c.credential],
-        session=row[_c.session],
-        reason=row[_c.reason],
-        client=row[_c.client],
-        detail=row[_c.detail],
+    return Recorded(row[_c.seq], _event_of(row, audit), row[_c.repeats], row[_c.last_at], row[_c.position])
+
+
+def _event_of(row: RowMapping, table: Table) -> AuditRow:
+    c = table.c
+    return AuditRow(
+        event=Event(row[c.event]),
+        at=row[c.at],
+        account=row[c.account],
+        actor=row[c.actor],
+        person=row[c.person],
+        origin=Origin.of(row[c.address], row[c.port]) if row[c.address] else None,
+        protocol=_SITES.get(row[c.protocol]),
+        mechanism=row[c.mechanism],
+        factor=Factor(row[c.factor]) if row[c.factor] else None,
+        credential=row[c.credential],
+        session=row[c.session],
+        reason=row[c.reason],
+        client=row[c.client],
+        detail=row[c.detail],
     )
-    return Recorded(row[_c.seq], event, row[_c.repeats], row[_c.last_at], row[_c.position])

@@ -765,3 +765,10 @@ async def test_a_grant_has_as_many_connections_as_the_policy_says(scene: Scene) 
     for _ in range(6):
         await scene.outcome(string)
     assert len(await scene.store.sessions.list(ANN)) == 3
+
+
+async def test_the_record_says_which_clock_a_wrong_code_would_fit(scene: Scene) -> None:
+    await scene.enrol()
+    assert await scene.outcome(PASSWORD + scene.code(-8)) is Reason.CODE_WRONG
+    (*_, row) = await scene.store.audit.list()
+    assert row.row.detail == "its code fits a clock -240 s from ours"

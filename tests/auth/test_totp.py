@@ -92,3 +92,10 @@ def test_authenticators_of_one_seed_are_alike(other: TotpDevice, alike: bool) ->
     if alike:
         code = pyotp.TOTP(device().seed.reveal().decode(), digits=8).at(59)
         assert totp.step_of(other, code[-other.digits :], 59.0, Window.NONE) == 1
+
+
+@pytest.mark.parametrize(("behind", "said"), [(-600, -600), (-90, -90), (240, 240), (660, None)])
+def test_a_clock_that_is_off_by_minutes_is_recognised(behind: int, said: int | None) -> None:
+    now = 1_700_000_010
+    code = pyotp.TOTP("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", digits=8).at(now + behind)
+    assert totp.drift_of(device(), code, now) == said

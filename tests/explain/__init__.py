@@ -1,0 +1,1 @@
+"""Why logins failed, in plain words."""

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from dataclasses import dataclass
 
 from mailguard.auth.attempt import MailProtocol
 from mailguard.backends import ehlo, imap_login, submission
 from mailguard.backends.dial import TIMEOUT, explained, reach_imap, reach_submission
 from mailguard.backends.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFacts:
+    """What a store showed that its certificate was accepted by. `not_after` in UTC seconds."""
+
+    version: str
+    names: tuple[str, ...]
+    not_after: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,7 @@ class Probe:
     mechanisms: frozenset[str]
     dangers: frozenset[str]
     seconds: float
+    tls: TlsFacts | None = None  # None: the way there is without
 
     @property
     def size(self) -> int | None:
@@ -41,6 +52,7 @@ async def probe(target: Target, *, timeout: float = TIMEOUT) -> Probe:
             wire = await reach_imap(target, deadline)
             async with explained(target, deadline, wire.abort):
                 capabilities = await imap_login.secure(wire, target)
+            tls = _facts(wire.transport.get_extra_info("ssl_object"))
             wire.leave()
             mechanisms = frozenset(name.removeprefix("AUTH=") for name in capabilities if name.startswith("AUTH="))
             dangers = capabilities & imap_login.DANGERS
@@ -48,8 +60,18 @@ async def probe(target: Target, *, timeout: float = TIMEOUT) -> Probe:
             talk = await reach_submission(target, deadline)
             async with explained(target, deadline, talk.abort):
                 offer = await talk.offer()
+                tls = _facts(talk.stream.ssl_object)
                 await talk.leave()
             capabilities = ehlo.announceable(offer.keywords)
             mechanisms = frozenset(offer.keywords.get("AUTH", "").upper().split())
             dangers = submission.dangers(offer)
-    return Probe(target.protocol, capabilities, mechanisms, dangers, asyncio.get_running_loop().time() - started)
+    took = asyncio.get_running_loop().time() - started
+    return Probe(target.protocol, capabilities, mechanisms, dangers, took, tls)
+
+
+def _facts(connection: ssl.SSLObject | None) -> TlsFacts | None:
+    shown = connection.getpeercert() if connection is not None else None
+    if connection is None or not shown:
+        return None
+    names = tuple(str(each[1]) for each in shown.get("subjectAltName", ()))
+    return TlsFacts(connection.version() or "TLS", names, ssl.cert_time_to_seconds(str(shown["notAfter"])))

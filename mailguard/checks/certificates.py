@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from mailguard.checks.findings import Finding, fail, ok, warn
+from mailguard.checks.findings import Finding, Level, fail, ok, warn
 from mailguard.config import Settings
 from mailguard.net.tls import TlsError, certificate_facts, server_context
 
@@ -39,6 +39,17 @@ def _certificate(certificate: Path, key: Path, name: str, minimum: str, now: dat
         yield fail(f"{until}: is made out to {', '.join(facts.names) or 'nobody'}", f"get one that names {name}")
     elif facts.self_signed:
         yield warn(f"{until}: is self-signed", "clients will not trust it: get one from a certificate authority")
+    elif not facts.ordered:
+        yield fail(
+            f"{until}: the certificates behind it are not those of its issuers, in order",
+            "put them in the file as your authority gave them: this one first, then who issued it, and so on",
+        )
+    elif facts.alone:
+        yield Finding(
+            Level.NOTE,
+            f"{until}: there is no certificate of {facts.issuer} behind it",
+            "right if clients know that authority itself; else put its intermediate certificate behind it in the file",
+        )
     else:
         yield ok(until)
     if key.stat().st_mode & 0o007:

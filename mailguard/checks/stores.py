@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
-from ipaddress import IPv6Address
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from mailguard.auth.accounts import AccountName
-from mailguard.auth.attempt import LoginForm, MailProtocol, Origin
-from mailguard.backends.dial import open_leg
-from mailguard.backends.failure import BackendFailure, FailureKind
-from mailguard.backends.login import own
-from mailguard.backends.probe import Probe, probe
-from mailguard.backends.target import Caller, Target, identity_target, target
-from mailguard.checks.findings import Finding, Level, fail, ok, warn
+from mailguard.auth.attempt import LoginForm, MailProtocol
+from mailguard.backends.failure import BackendFailure
+from mailguard.backends.probe import Probe, TlsFacts, probe
+from mailguard.backends.target import Target, identity_target, target
+from mailguard.checks.delay import refusals
+from mailguard.checks.findings import REMEDIES, Finding, fail, ok, warn
 from mailguard.checks.relaying import takes_strangers_mail
+from mailguard.checks.speaking import speaks
 from mailguard.config import ConfigError, Login, Settings, Source
 from mailguard.net.tls import TlsError
-from mailguard.secret import Secret
-from mailguard.store import new_id
 
-_DOCUMENTATION = int(IPv6Address("2001:db8::"))  # RFC 3849
-
+DAY, SOON_DAYS = 86400.0, 14
 _DANGERS = {
     "UNAUTHENTICATE": "a user could log out and in again behind the guard, by a bare password: switch it off there",
     "XCLIENT": "a user could become any other through the relay: take mailguard out of "
@@ -32,24 +26,13 @@ _DANGERS = {
     "STARTTLS": "behind it a user could log in afresh through the relay, by a bare password: let the service speak TLS "
     "from the start, before the login, or not at all (Postfix: -o smtpd_tls_security_level=none)",
 }
-_REMEDIES = {
-    FailureKind.UNREACHABLE: "see that the store runs there and lets mailguard's address in; mend host and port",
-    FailureKind.TLS: "give the store a certificate with this name from an authority that is trusted, or name its "
-    "authority in ca",
-    FailureKind.PROTOCOL: "see that host, port and tls lead to a store of this protocol",
-    FailureKind.REFUSED: "see the store's log",
-    FailureKind.TEMPORARY: "see the store's log",
-    FailureKind.UNSAFE: "take from the store what it must not offer mailguard",
-}
-_PENALTY = Finding(
-    Level.NOTE,
-    "whether a Dovecot that answers the submission store's SASL slows logins by address cannot be seen from here",
-    "if one does, every user pays for one guesser: set unix_listener anvil-auth-penalty { mode = 0 } there",
-)
 
 
-async def stores(settings: Settings) -> AsyncIterator[Finding]:
-    """Every backend, then the identity question, then one wrong login wherever users' own passwords go."""
+async def stores(
+    settings: Settings, people: tuple[AccountName, ...], tell: Callable[[str], None]
+) -> AsyncIterator[Finding]:
+    """Every backend, then the identity question, then wrong logins wherever users' own passwords go. The master's login
+    is tried for the first of `people`; `tell` hears what takes long."""
     asked: list[Target] = []
     masters: list[Target] = []
     for protocol in MailProtocol:
@@ -60,6 +43,7 @@ async def stores(settings: Settings) -> AsyncIterator[Finding]:
         except (ConfigError, TlsError) as error:
             yield fail(f"backend.{protocol}", str(error))
             continue
+        tell(f"{way}")
         answer = await _answer(way)
         for finding in _of_probe(way, answer):
             yield finding
@@ -68,7 +52,8 @@ async def stores(settings: Settings) -> AsyncIterator[Finding]:
         (asked if way.form is LoginForm.OWN else masters).append(way)
         if way.protocol is MailProtocol.SUBMISSION:
             yield await _relaying(way)
-            yield _PENALTY
+        if way.form is LoginForm.MASTER:
+            yield await speaks(way, people)
     for finding in _questions(settings):
         yield finding
     if settings.identity.backend is not None and masters and settings.identity.source is Source.BACKEND:
@@ -81,8 +66,12 @@ async def stores(settings: Settings) -> AsyncIterator[Finding]:
         for finding in _of_probe(way, answer):
             yield finding
         masters = [] if isinstance(answer, BackendFailure) or answer.dangers else [way]
-    for finding in await asyncio.gather(*(_wrong_login(way, settings) for way in (*masters, *asked))):
-        yield finding
+    ways = (*masters, *asked)
+    if ways:
+        tell(f"wrong passwords for names that nobody has, to {len(ways)} listeners: a minute at most")
+    for found in await asyncio.gather(*(refusals(way, settings) for way in ways)):
+        for finding in found:
+            yield finding
 
 
 async def _answer(way: Target) -> Probe | BackendFailure:
@@ -94,10 +83,13 @@ async def _answer(way: Target) -> Probe | BackendFailure:
 
 def _of_probe(way: Target, answer: Probe | BackendFailure) -> Iterator[Finding]:
     if isinstance(answer, BackendFailure):
-        yield fail(answer.text, _REMEDIES[answer.kind])
+        yield fail(answer.text, REMEDIES[answer.kind])
         return
     size = f", takes messages to {answer.size // 2**20} MiB" if answer.size else ""
-    yield ok(f"{way} answers in {answer.seconds * 1000:.0f} ms{size}")
+    over = f", {answer.tls.version}" if answer.tls is not None else ""
+    yield ok(f"{way} answers in {answer.seconds * 1000:.0f} ms{over}{size}: {' '.join(sorted(answer.capabilities))}")
+    if answer.tls is not None:
+        yield _certificate(way, answer.tls)
     for danger in sorted(answer.dangers):
         yield fail(f"{way} offers {danger}", _DANGERS.get(danger, "switch it off there"))
     if "PLAIN" not in answer.mechanisms:
@@ -109,12 +101,18 @@ def _of_probe(way: Target, answer: Probe | BackendFailure) -> Iterator[Finding]:
         )
 
 
+def _certificate(way: Target, tls: TlsFacts) -> Finding:
+    left = int((tls.not_after - time.time()) // DAY)
+    what = f"{way} shows a certificate for {', '.join(tls.names)}, {left} days left"
+    return ok(what) if left >= SOON_DAYS else warn(what, "renew it there: once it has run out nobody gets in")
+
+
 async def _relaying(way: Target) -> Finding:
     try:
         if not await takes_strangers_mail(way):
             return ok(f"{way} takes no mail from us without a login")
     except BackendFailure as failure:
-        return warn(f"{failure.text} (when asked whether it relays without a login)", _REMEDIES[failure.kind])
+        return warn(f"{failure.text} (when asked whether it relays without a login)", REMEDIES[failure.kind])
     return fail(
         f"{way} relays for us without a login: any user could send as any other",
         "give mailguard a submission service of its own with an empty mynetworks (master.cf: -o mynetworks=)",
@@ -136,31 +134,3 @@ def _questions(settings: Settings) -> Iterator[Finding]:
         )
     elif any((asked.host, asked.port) == (relay.host, relay.port) for relay in masters.values()):
         yield warn("[identity.backend] is the relay's own listener", "name one that the relay never uses")
-
-
-def _nobody() -> Origin:
-    """The client that a trusting store is told of: no user's address, and a new network each time. A store that
-    makes an address wait longer with each failure would slow the next check down otherwise."""
-    return Origin(IPv6Address(_DOCUMENTATION + secrets.randbits(32) * 2**64 + 1), 1)
-
-
-async def _wrong_login(way: Target, settings: Settings) -> Finding:
-    """One login by a name and a password that nobody has: is it refused, and how fast?"""
-    name = AccountName(f"check-{new_id()}@{settings.names.domain or 'mailguard-probe.invalid'}")
-    delay = settings.throttle.failure_delay
-    started = time.monotonic()
-    try:
-        leg = await open_leg(way, own(way, name, Secret(new_id().encode())), Caller(_nobody(), "check"))
-    except BackendFailure as failure:
-        took = time.monotonic() - started
-        if failure.kind is not FailureKind.REFUSED:
-            return fail(f"{failure.text} (at a wrong password)", _REMEDIES[failure.kind])
-        if took < delay:
-            return ok(f"{way} refuses a wrong password after {took:.1f} s, within throttle.failure_delay")
-        return fail(
-            f"{way} takes {took:.1f} s to refuse a wrong password, longer than throttle.failure_delay ({delay:g} s): "
-            "who listens to the delay hears which passwords were asked for",
-            f'write failure_delay = "{math.ceil(took) + 1}s", or shorten the store\'s (Dovecot: auth_failure_delay)',
-        )
-    leg.abort()
-    return fail(f"{way} let a made-up name in with a made-up password", "close it: it asks for no password at all")

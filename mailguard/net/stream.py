@@ -38,6 +38,12 @@ class Stream:
         self.local = _address(transport.get_extra_info("sockname"))
         self.tls = _over_tls(transport)
 
+    @property
+    def ssl_object(self) -> ssl.SSLObject | None:
+        """TLS as it was negotiated; None in clear."""
+        negotiated: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
+        return negotiated
+
     async def read(self, at_most: int = CAP) -> bytes:
         """Whatever is there, at least one byte; b"" at the end of input."""
         return await self._input.take(at_most)

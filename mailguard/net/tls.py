@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 from cryptography import x509
@@ -39,6 +40,9 @@ class CertificateFacts:
     not_after: datetime  # UTC
     names: tuple[str, ...]  # DNS names and IP addresses
     self_signed: bool
+    issuer: str = ""
+    alone: bool = False  # no certificate of whoever issued it lies behind it
+    ordered: bool = True  # each certificate behind it issued the one before
 
 
 def server_context(
@@ -85,9 +89,10 @@ def certificate_facts(path: Path) -> CertificateFacts:
     """What a certificate file says of itself. Raises TlsError."""
     text = _text(path, "-----BEGIN CERTIFICATE-----", "certificate")
     try:
-        certificate = x509.load_pem_x509_certificate(text)
+        chain = x509.load_pem_x509_certificates(text)
     except ValueError as error:
         raise TlsError(f"{path}: damaged certificate ({error}); copy it again from its issuer") from None
+    certificate = chain[0]
     try:
         alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -95,7 +100,15 @@ def certificate_facts(path: Path) -> CertificateFacts:
     else:
         addresses = (str(address) for address in alternatives.get_values_for_type(x509.IPAddress))
         names = (*alternatives.get_values_for_type(x509.DNSName), *addresses)
-    return CertificateFacts(certificate.not_valid_after_utc, names, certificate.issuer == certificate.subject)
+    self_signed = certificate.issuer == certificate.subject
+    return CertificateFacts(
+        certificate.not_valid_after_utc,
+        names,
+        self_signed,
+        certificate.issuer.rfc4514_string(),
+        alone=len(chain) == 1 and not self_signed,
+        ordered=all(below.issuer == above.subject for below, above in pairwise(chain)),
+    )
 
 
 def _server_context(certificate: Path, private_key: Path, minimum: str, alpn: Sequence[str]) -> ssl.SSLContext:

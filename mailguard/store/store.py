@@ -125,6 +125,12 @@ class Store:
         """Check the record against its chain, and with a head that was written down elsewhere; what was found."""
         return await verify(self._database, self._seal, head, progress)
 
+    async def damage(self) -> str:
+        """What SQLite finds wrong when it reads every page; "" where nothing is."""
+        query = "PRAGMA quick_check(1)"
+        said = await self._database.read(lambda connection: str(connection.exec_driver_sql(query).scalar_one()))
+        return "" if said == "ok" else said
+
     async def backup(self, file: Path, *, actor: str) -> Head:
         """Copy the records while they are in use; the head of the chain in the copy. ChangeRefused where `file` exists.
 

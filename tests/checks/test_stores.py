@@ -1,11 +1,15 @@
 """Whether a mail store is a way around the guard."""
 
 import time
+from collections import Counter
 
 import pytest
 
+from mailguard import keyring
 from mailguard.checks import Level
+from mailguard.store import Store
 from tests.checks.conftest import Site
+from tests.store.words import ANN, OPERATOR
 from tests.support.certs import Authority
 from tests.support.hostile_store import ImapStore, Peer, SubmissionStore
 
@@ -24,8 +28,8 @@ def master(site: Site, key: str, authority: Authority) -> None:
 async def test_sound_stores_raise_no_finding(site: Site) -> None:
     assert await site.worst() == []
     told = [each.what.partition(":")[0] for each in await site.found() if each.level is Level.OK]
-    assert told.count("imap store 127.0.0.1") == 2
-    assert told.count("submission store 127.0.0.1") == 3
+    assert told.count("imap store 127.0.0.1") == 3
+    assert told.count("submission store 127.0.0.1") == 4
 
 
 async def test_the_probe_sends_no_message(site: Site) -> None:
@@ -164,3 +168,47 @@ async def test_a_master_secret_that_is_not_there_is_found(site: Site, authority:
     found = [each for each in await site.worst() if each.level is Level.FAIL]
     assert [each.what for each in found] == ["backend.imap"]
     assert "master_secret_file" in found[0].remedy
+
+
+class Penal(ImapStore):
+    """Lets whoever failed five times wait; by the address that it is told, or all as one."""
+
+    def __init__(self, *, believes: bool) -> None:
+        super().__init__()
+        self.believes = believes
+        self.failures: Counter[str] = Counter()
+
+    def _answer(self, peer: Peer, tag: str, authzid: str, user: str, password: str) -> bool:
+        whose = user if self.believes else "all"  # one name comes from one address here
+        if self.failures[whose] >= 5:
+            time.sleep(1.8)
+        self.failures[whose] += 1
+        return super()._answer(peer, tag, authzid, user, password)
+
+
+@pytest.mark.parametrize("believes", [True, False])
+async def test_who_waits_for_whose_guesses_is_found(site: Site, believes: bool) -> None:
+    site.store("backend.imap", Penal(believes=believes))
+    found = [each for each in await site.found() if " lets " in each.what]
+    assert [each.level for each in found] == [Level.OK if believes else Level.FAIL]
+    if not believes:
+        assert "login_trusted_networks" in found[0].remedy
+    assert any("after 5 failures" in each.what for each in await site.found())
+
+
+async def test_the_masters_login_is_tried(site: Site, authority: Authority) -> None:
+    store = ImapStore(masters={"guard": "s3cret"})
+    site.store("backend.imap", store)
+    master(site, "backend.imap", authority)
+    (tried,) = [each for each in await site.found() if "takes the master login" in each.what]
+    assert tried.level is Level.NOTE
+    records = await Store.open(
+        f"sqlite:///{site.folder}/records/mailguard.db", keyring.load(site.folder / "keys" / "keys.toml")
+    )
+    await records.accounts.add(ANN, actor=OPERATOR)
+    await records.close()
+    (tried,) = [each for each in await site.found() if "takes the master login" in each.what]
+    assert (tried.level, "for ann@example.org" in tried.what) == (Level.OK, True)
+    store.masters = {}
+    (tried,) = [each for each in await site.found() if "at the master login" in each.what]
+    assert (tried.level, "master_secret_file" in tried.remedy) == (Level.FAIL, True)

@@ -10,7 +10,7 @@ LOCKED := $(PIP) install --require-hashes --only-binary :all:
 COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock"
 
 # What the end-to-end tests drive.
-DAEMONS := dovecot-imapd dovecot-lmtpd postfix isync msmtp swaks libnet-ssleay-perl curl openssl slapd ldap-utils
+DAEMONS := dovecot-imapd dovecot-lmtpd postfix isync msmtp swaks libnet-ssleay-perl curl openssl slapd ldap-utils fail2ban
 # What python-ldap is built with. There are no wheels of it.
 LDAP_BUILD := gcc python3-dev libldap-dev libsasl2-dev
 

@@ -37,7 +37,7 @@ from mailguard.net.tasks import Tasks
 from mailguard.net.tls import TlsError
 from mailguard.observe import stream
 from mailguard.proxy import line_front, smtp_front
-from mailguard.proxy.house import AlertMemory, House, Mirror
+from mailguard.proxy.house import AlertMemory, House, LineRate, Mirror
 from mailguard.proxy.registry import Registry
 from mailguard.proxy.session import Session
 from mailguard.proxy.smtp_front import SubmissionPort
@@ -125,6 +125,8 @@ class Worker:
             now=loop.time,
             mirrors={protocol: Mirror(loop.time) for protocol in rules.targets},
             alerts=AlertMemory(loop.time),
+            guesses=LineRate(loop.time),
+            refusals=LineRate(loop.time),
         )
         worker = cls(settings, doors, store, house, clock)
         await worker._begin()

@@ -63,8 +63,15 @@ class Origin:
     @property
     def network(self) -> str:
         """The network that is treated as one client: the /32 of IPv4, the /64 of IPv6."""
-        prefix = 32 if self.address.version == 4 else 64
-        return str(ip_network((self.address, prefix), strict=False))
+        return self._within(32, 64)
+
+    @property
+    def wide(self) -> str:
+        """The network that one customer of a provider may rent as a whole: the /24 of IPv4, the /48 of IPv6."""
+        return self._within(24, 48)
+
+    def _within(self, v4: int, v6: int) -> str:
+        return str(ip_network((self.address, v4 if self.address.version == 4 else v6), strict=False))
 
     @property
     def private(self) -> str:
@@ -134,6 +141,7 @@ class Reason(StrEnum):
     CODE_MISSING = "code-missing"
     CODE_WRONG = "code-wrong"
     CODE_REUSED = "code-reused"
+    CODES_USED_UP = "codes-used-up"  # the password was right; after five wrong codes none is looked at for a while
     REPLAY = "replay"  # the winning string, from another network
     SUSPENDED = "suspended"
     SECOND_FACTOR_REQUIRED = "second-factor-required"
@@ -150,6 +158,7 @@ class Reason(StrEnum):
 
     # Temporary: nothing was burnt, the same credential may work later.
     THROTTLED = "throttled"
+    LOCKED = "locked"  # throttled until the account is unlocked: a hundred in a row were wrong
     VAULT_STALE = "vault-stale"  # the store no longer takes the password in the vault: a sign-in renews it
     BACKEND_UNAVAILABLE = "backend-unavailable"  # the mail store is down, slow or lying
     IDENTITY_UNAVAILABLE = "identity-unavailable"  # whoever checks users' own passwords, where that is not the store
@@ -203,6 +212,7 @@ class CodeReading(Enum):
     MISSING = "missing"  # it has, and the string does not end in that many digits
     WRONG = "wrong"
     AMBIGUOUS = "ambiguous"  # wrong, and it could be split in two ways, for authenticators of six and eight digits
+    HELD = "held"  # not looked at: there were too many wrong ones
     RIGHT = "right"
 
 

@@ -103,6 +103,7 @@ class Login:
             session=session,
         )
         self.name: AccountName | None = None
+        self.counted = False  # it was a wrong secret that had not come before
 
     async def decide(self, identity: Asked) -> Admission | Refused:
         """Run the attempt to its end. Committed and recorded when this returns; never raises for trouble of a store."""
@@ -119,9 +120,7 @@ class Login:
     async def _nameless(self, refused: Refused) -> Refused:
         """A name that no account can have takes the same way through the throttle as any other."""
         typed = AccountName(self._typed)
-        stake = await self._stake(
-            throttle.reservation(self._by.keyring, typed, self._origin.network, self._offered.string)
-        )
+        stake = await self._stake(throttle.reservation(self._by.keyring, typed, self._origin, self._offered.string))
         return stake if isinstance(stake, Refused) else await self._refuse(refused, stake)
 
     async def _named(self, name: AccountName, identity: Asked) -> Admission | Refused:
@@ -136,9 +135,11 @@ class Login:
             return await self._refuse(Refused(Reason.CLOCK_UNTRUSTED), None)
         if facts.grant is not None and self._reached(facts.grant):
             return await self._under_grant(name, facts, facts.grant, identity)
-        reservation = throttle.reservation(by.keyring, name, self._origin.network, self._offered.string, by.questions)
+        known = facts.account is not None
+        string = self._offered.string
+        reservation = throttle.reservation(by.keyring, name, self._origin, string, by.questions, known=known)
         # The same string on several connections is one question: its answer marks it as wrong, or opens a grant.
-        said = reservation.buckets[0].mark.hex()
+        said = reservation.mark.hex()
         async with by.turns.behind_first(name, said) as passed, by.turns.take(name, self._origin.network):
             outcome = await self._in_turn(name, facts, identity, reservation)
             if isinstance(outcome, Admission) or temporary(outcome.reason):
@@ -190,7 +191,7 @@ class Login:
     ) -> Admission | Refused:
         if facts.grant is not None:
             return await self._from_elsewhere(name, facts, facts.grant, identity, stake)
-        reading, step, password = self._read_code(facts)
+        reading, step, password = self._read_code(facts, compares=stake.compares)
         # Before the answer: it costs time.
         ahead = drift.of(facts.devices, self._offered, self._row.at) if reading is CodeReading.WRONG else None
         # Asked of names without an account too, where none is made: else the time that the store takes, or its trouble,
@@ -231,20 +232,17 @@ class Login:
         return reach(grant, self._origin, self._row.at) is not Reach.ELSEWHERE
 
     async def _stake(self, reservation: Reservation, repeated: Reason = Reason.WRONG_REPEATED) -> Stake | Refused:
-        match await self._by.ledger.reserve(reservation, self._row.at):
-            case Reserved.THROTTLED:
-                return await self._refuse(Refused(Reason.THROTTLED), None)
-            case Reserved.REPEATED:
-                return await self._refuse(Refused(repeated), None)
-            case state:
-                return Stake(reservation, state)
+        stake = await self._by.ledger.reserve(reservation, self._row.at)
+        if stake.state is Reserved.REPEATED:
+            return await self._refuse(Refused(repeated), None)
+        return await self._refuse(Refused(throttle.HELD[stake.state]), None) if stake.state in throttle.HELD else stake
 
-    def _read_code(self, facts: Facts) -> tuple[CodeReading, Step | None, Secret]:
+    def _read_code(self, facts: Facts, *, compares: bool) -> tuple[CodeReading, Step | None, Secret]:
         """Read the end of the string against every authenticator: what it says, and the password that is left."""
         if not facts.devices:
             return CodeReading.NONE, None, self._offered.string
         window = self._by.policies.of(facts.account).window
-        for device in facts.devices:
+        for device in facts.devices if compares else ():
             split = self._offered.split(device.digits)
             step = totp.step_of(device, split[1], self._row.at, window) if split is not None else None
             if split is not None and step is not None:
@@ -253,6 +251,8 @@ class Login:
         splits = [split for digits in lengths if (split := self._offered.split(digits)) is not None]
         if not splits:
             return CodeReading.MISSING, None, self._offered.string
+        if not compares:
+            return CodeReading.HELD, None, splits[0][0]
         return CodeReading.WRONG if len(splits) == 1 else CodeReading.AMBIGUOUS, None, splits[0][0]
 
     async def _conclude(
@@ -365,6 +365,7 @@ class Login:
             await self._by.ledger.defer(row, stake)
         else:
             await self._by.ledger.refuse(row, stake)
+            self.counted = stake is not None and stake.state is Reserved.NEW
         return refused
 
     async def defer(self, refused: Refused) -> Refused:

@@ -160,6 +160,8 @@ def _by_right_password(
         return _by_bare(account, origin, policy, now)
     if proof.code is CodeReading.MISSING:
         return Refused(Reason.CODE_MISSING)
+    if proof.code is CodeReading.HELD:
+        return Refused(Reason.CODES_USED_UP)
     if proof.code is not CodeReading.RIGHT or proof.step is None:
         return Refused(Reason.CODE_WRONG, drift.said(proof.drift))
     if not policy.codes_in_mail_clients:

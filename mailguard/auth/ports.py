@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from enum import Enum, unique
+from enum import Enum, StrEnum, unique
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mailguard.auth.attempt import Admission, Answer, Factor, MailProtocol, Origin, Reason, Verdict
@@ -106,16 +106,46 @@ class Facts:
     crowded: bool = False  # very many accounts came from this address within a day, and it is a private one
 
 
+@unique
+class Counts(StrEnum):
+    """What a bucket counts wrong secrets of."""
+
+    PAIR = "pair"
+    ACCOUNT = "account"
+    NETWORK = "network"
+    WIDE = "wide"
+    OVERALL = "overall"
+    CODES = "codes"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many wrong secrets a bucket takes before it makes wait."""
+
+    free: int  # distinct ones
+    leak: float  # seconds in which one of them is forgotten
+    kept: int = 0  # so many more, for networks where the name was granted lately
+    resets: bool = False  # a granted login empties it
+    in_a_row: int | None = None  # at most so many until a granted login, whatever time passes
+    in_a_row_kept: int = 0  # of these, for networks where the name was granted lately
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """One allowance of wrong secrets. `key` is a keyed hash: names typed by strangers are not stored."""
+    """One thing that is counted for. `key` is a keyed hash: names typed by strangers are not stored."""
 
+    counts: Counts
     key: bytes
-    mark: bytes  # 24 bits that recognise a repeat of the same wrong secret within this bucket
-    limit: int  # distinct wrong secrets within the window
-    window: float  # seconds
-    resets: bool  # a granted login clears its count
-    kept: int = 0  # of `limit`, for networks where the name was granted lately
+    allowance: Allowance
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a bucket holds. `level` is as of `at`, and leaks from then on; `in_a_row` does not."""
+
+    level: float
+    in_a_row: int
+    at: float  # UTC seconds of the last one counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +176,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What one attempt stakes before anything is verified. The first bucket recognises repeats."""
+    """What one attempt stakes before anything is verified."""
 
-    buckets: tuple[Bucket, ...]
     owner: bytes  # keyed hash of the account name: what `account unlock` clears
+    mark: bytes  # 24 bits that recognise a repeat of the same wrong secret at this name
+    buckets: tuple[Bucket, ...]
+    codes: bytes  # key of the bucket for wrong codes after a right password
     question: Question | None = None  # None: nobody will be asked
+    known: bool = False  # the name is an account's: forgotten last when there are too many
+    unlocks: bool = False  # it comes with a right recovery code, which the limit in a row does not stop
 
 
 @unique
@@ -158,9 +192,11 @@ class Reserved(Enum):
     """What became of a reservation."""
 
     NEW = "new"  # counted; settle it
-    SHARED = "shared"  # the same string is in flight or due to be asked again: not counted twice
+    SHARED = "shared"  # the same string is in flight: not counted twice
+    AGAIN = "again"  # known wrong and due to be asked again: not counted twice
     REPEATED = "repeated"  # known wrong, asked less than 15 minutes ago, or spent
-    THROTTLED = "throttled"
+    THROTTLED = "throttled"  # for a while
+    LOCKED = "locked"  # until an operator or a recovery code unlocks the account
     BUSY = "busy"  # what others are asking just now may yet leave room for a question: look again in a moment
 
 
@@ -170,6 +206,17 @@ class Stake:
 
     reservation: Reservation
     state: Reserved
+    compares: bool = True  # False: of wrong codes after a right password there were too many, no code is looked at
+
+    @property
+    def stands(self) -> bool:
+        """Whether there is anything to settle."""
+        return self.state in (Reserved.NEW, Reserved.SHARED, Reserved.AGAIN)
+
+    @property
+    def takes_code(self) -> bool:
+        """Whether a place in the bucket for wrong codes is staked with it."""
+        return self.compares and self.state in (Reserved.NEW, Reserved.AGAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +286,7 @@ class Ledger(Protocol):
     ) -> Facts:
         """Read what is known. `app_password` is empty where the string cannot be one; `private` as of Place."""
 
-    async def reserve(self, reservation: Reservation, now: float) -> Reserved:
+    async def reserve(self, reservation: Reservation, now: float) -> Stake:
         """Stake one attempt, atomically across processes."""
 
     async def admit(self, entry: Entry) -> Admission | Lost:
@@ -331,6 +378,7 @@ def temporary(reason: Reason) -> bool:
 _TEMPORARY = frozenset(
     {
         Reason.THROTTLED,
+        Reason.LOCKED,
         Reason.VAULT_STALE,
         Reason.BACKEND_UNAVAILABLE,
         Reason.IDENTITY_UNAVAILABLE,
@@ -342,5 +390,5 @@ _TEMPORARY = frozenset(
     }
 )
 
-SPENDING = frozenset({Reason.CODE_WRONG, Reason.CODE_REUSED, Reason.REPLAY})
+SPENDING = frozenset({Reason.CODE_WRONG, Reason.CODE_REUSED, Reason.CODES_USED_UP, Reason.REPLAY})
 """The string held a code that did not fit. Later it may fit another step: to look again would be another guess."""

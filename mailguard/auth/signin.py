@@ -67,6 +67,7 @@ class Shown:
     given: bool
     step: Step | None = None
     code: OneTimeCode | None = None
+    held: bool = False  # a code that was not looked at: there were too many wrong ones
 
 
 def judge(account: Account | None, answer: Answer, shown: Shown, *, enrolled: bool, creates: bool) -> Factor | Refused:
@@ -88,7 +89,7 @@ def judge(account: Account | None, answer: Answer, shown: Shown, *, enrolled: bo
     if shown.code is not None and shown.code.kind is not (CodeKind.ENROLMENT if enrolled else CodeKind.RECOVERY):
         return _BY_CODE[shown.code.kind]
     if shown.given:
-        return Refused(Reason.CODE_WRONG)
+        return Refused(Reason.CODES_USED_UP if shown.held else Reason.CODE_WRONG)
     return Refused(Reason.CODE_MISSING) if enrolled else Factor.PASSWORD
 
 
@@ -126,6 +127,7 @@ class SignIn:
             session=session,
         )
         self.proven: Proven | None = None
+        self._locked = False
 
     def _staked(self, presented: Presented) -> Secret:
         """What the throttle counts. With digits it is the string of a mail client: wrong there, it is spent here. A
@@ -154,7 +156,7 @@ class SignIn:
         self._string = Secret(b"\0prove\0" + self._password.reveal())
         self._row = replace(self._row, account=signed.name)
         try:
-            reservation = self._reservation(signed.name, self._by.questions)
+            reservation = self._reservation(signed.name, self._by.questions, known=True)
             async with self._by.turns.take(signed.name, self._origin.network):
                 stake = await self._stake(reservation)
                 if isinstance(stake, Refused):
@@ -174,31 +176,33 @@ class SignIn:
             # A clock set back would take a bypass that has ended, as it would take old codes of an authenticator.
             return await self._refuse(Refused(Reason.CLOCK_UNTRUSTED), None)
         turns, reservation = self._by.turns, self._reservation(name, self._by.questions)
-        said = reservation.buckets[0].mark.hex()
+        said = reservation.mark.hex()
         async with turns.behind_first(name, said), turns.take(name, self._origin.network):
             facts = await self._by.ledger.facts(name, (), (), self._row.at)
-            stake = await self._stake(reservation)
+            stake = await self._stake(replace(reservation, known=facts.account is not None), facts.account)
             if isinstance(stake, Refused):
                 return stake
-            shown = await self._shown(facts)
+            shown = await self._shown(facts, compares=stake.compares)
             answer = await ask(identity, name, self._password)
             return await self._conclude(name, facts, shown, answer, stake)
 
-    async def _shown(self, facts: Facts) -> Shown:
+    async def _shown(self, facts: Facts, *, compares: bool) -> Shown:
         """Look at the second field: against the authenticators, or against the one-time codes. The string alone says
         which, so that the time it takes says nothing about the account."""
         second = self._second
         if second.digits is not None:
             window = self._by.policies.of(facts.account).window
-            for device in facts.devices:
+            for device in facts.devices if compares else ():
                 step = totp.step_of(device, second.digits, self._row.at, window)
                 if step is not None:
                     return Shown(given=True, step=Step(device, step))
         if second.code is None:
-            return Shown(second.given)
-        typed = second.code
-        usable = await self._house.records.codes(facts.account, self._row.at)
-        return Shown(given=True, code=await self._house.beside.run(lambda: recovery.find(typed, usable)))
+            return Shown(second.given, held=bool(second.digits and facts.devices and not compares))
+        return Shown(given=True, code=await self._one_time(facts.account, second.code))
+
+    async def _one_time(self, account: Account | None, typed: Secret) -> OneTimeCode | None:
+        usable = await self._house.records.codes(account, self._row.at)
+        return await self._house.beside.run(lambda: recovery.find(typed, usable))
 
     async def _conclude(
         self, name: AccountName, facts: Facts, shown: Shown, answer: Answer, stake: Stake
@@ -254,21 +258,30 @@ class SignIn:
             recovery_code=fresh.codes[0] if fresh is not None else None,
         )
 
-    def _reservation(self, name: AccountName, questions: Questions | None = None) -> Reservation:
-        return throttle.reservation(self._by.keyring, name, self._origin.network, self._string, questions)
+    def _reservation(
+        self, name: AccountName, questions: Questions | None = None, *, known: bool = False
+    ) -> Reservation:
+        return throttle.reservation(self._by.keyring, name, self._origin, self._string, questions, known=known)
 
-    async def _stake(self, reservation: Reservation) -> Stake | Refused:
+    async def _stake(self, reservation: Reservation, account: Account | None = None) -> Stake | Refused:
         for _ in range(LOOKS):
-            match await self._by.ledger.reserve(reservation, self._row.at):
-                case Reserved.BUSY:
-                    await self._by.turns.rest()
-                case Reserved.REPEATED:
-                    return await self._refuse(Refused(Reason.WRONG_REPEATED), None)
-                case Reserved.THROTTLED:
-                    break
-                case state:
-                    return Stake(reservation, state)
+            stake = await self._by.ledger.reserve(reservation, self._row.at)
+            if stake.state is Reserved.LOCKED and not reservation.unlocks and await self._recovers(account):
+                self._locked, reservation = True, replace(reservation, unlocks=True)
+            elif stake.state in throttle.HELD:
+                return await self._refuse(Refused(throttle.HELD[stake.state]), None)
+            elif stake.state is Reserved.BUSY:
+                await self._by.turns.rest()
+            else:
+                return stake
         return await self._refuse(Refused(Reason.THROTTLED), None)
+
+    async def _recovers(self, account: Account | None) -> bool:
+        """Does it come with a recovery code? That opens a locked account, and nothing is asked before."""
+        if self._second.code is None:
+            return False
+        code = await self._one_time(account, self._second.code)
+        return code is not None and code.kind is CodeKind.RECOVERY
 
     async def _refuse(self, refused: Refused, stake: Stake | None) -> Refused:
         row = replace(self._row, reason=refused.reason, detail=refused.detail)
@@ -276,4 +289,5 @@ class SignIn:
             await self._by.ledger.defer(replace(row, event=Event.SIGN_IN_DEFERRED), stake)
         else:
             await self._by.ledger.refuse(row, stake)
-        return refused
+        # The answer at a locked account is the same whatever is right: else it would tell of the recovery code.
+        return Refused(Reason.LOCKED) if self._locked else refused

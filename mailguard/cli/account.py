@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from mailguard.cli.output import AsJson, Row, counted, listing, note, one, say, 
 from mailguard.cli.records import Address, Records, with_records
 from mailguard.cli.refusal import Refusal
 from mailguard.config.kinds import in_words
+from mailguard.store.waiting import Guesses
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: who has a mailbox behind the guard.")
 
@@ -84,6 +86,7 @@ def show(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None:
             "authenticators_unconfirmed": sum(device.confirmed_at is None for device in devices),
             "app_passwords": sum(_usable(password, records.now) for password in passwords),
             "sessions": len(sessions),
+            **_guesses(await records.store.accounts.guesses(name)),
             "second_addresses": [second.shown(a, records.now) for a in await records.store.addresses.list(name)],
         }
 
@@ -228,6 +231,20 @@ def _policy(records: Records, account: Account) -> Row:
         "grant_connections": written.grant_connections,
         "app_password_limit": written.app_password_limit,
     }
+
+
+def _guesses(guesses: Guesses) -> Row:
+    return {
+        "wrong_in_a_row": guesses.in_a_row,
+        "waits_until": _until(guesses.strangers),
+        "waits_until_at_known_networks": _until(guesses.known),
+        "networks_waiting": guesses.networks,
+        "networks_waiting_until": _until(guesses.longest),
+    }
+
+
+def _until(end: float | None) -> str | None:
+    return "unlocked" if end is not None and math.isinf(end) else when(end)
 
 
 def _usable(password: AppPassword, now: float) -> bool:

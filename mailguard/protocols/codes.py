@@ -86,6 +86,7 @@ def _refusal(reason: Reason, say: Say) -> tuple[_Kind, str]:
             | Reason.CODE_MISSING
             | Reason.CODE_WRONG
             | Reason.CODE_REUSED
+            | Reason.CODES_USED_UP
             | Reason.REPLAY
             | Reason.SUSPENDED
             | Reason.SECOND_FACTOR_REQUIRED
@@ -106,7 +107,7 @@ def _refusal(reason: Reason, say: Say) -> tuple[_Kind, str]:
             return _Kind.FAILED, say.text("This app password is too old for this mail store, make a new one")
         case Reason.VAULT_STALE:
             return _Kind.LATER, say.text("Your mail password has changed, sign in once with a code")
-        case Reason.THROTTLED:
+        case Reason.THROTTLED | Reason.LOCKED:
             return _Kind.LATER, "Too many attempts, try again later"
         case (
             Reason.BACKEND_UNAVAILABLE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ALERT_PAUSE = 15 * 60.0
 ALERT_MEMORY = 10_000
+LINES_OF_NETWORK, LINES = 20, 300  # a minute
 PRE_LOGIN_SECONDS = 60.0  # from the greeting to the login
 
 
@@ -48,6 +49,29 @@ class AlertMemory:
         self._shown.move_to_end(key)
         if len(self._shown) > ALERT_MEMORY:
             self._shown.popitem(last=False)
+        return True
+
+
+class LineRate:
+    """Which lines about strangers still go to the log: so many a minute for one network, and for all together.
+
+    A guesser is not to fill the disk by what is told of him; every refusal is counted in the record.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._minute = 0.0
+        self._lines: Counter[str] = Counter()
+
+    def due(self, network: str) -> bool:
+        """Whether to write one more; a yes counts as written."""
+        minute = self._now() // 60
+        if minute != self._minute:
+            self._minute = minute
+            self._lines.clear()
+        if self._lines[network] >= LINES_OF_NETWORK or self._lines.total() >= LINES:
+            return False
+        self._lines[network] += 1
         return True
 
 
@@ -114,4 +138,6 @@ class House:
     now: Callable[[], float]
     mirrors: Mapping[MailProtocol, Mirror]
     alerts: AlertMemory
+    guesses: LineRate
+    refusals: LineRate
     closing: bool = False  # draining: nobody new gets in

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from mailguard.secret import Secret
 
 log = logging.getLogger("mailguard.session")
+guesses = logging.getLogger("mailguard.guess")
+"""What fail2ban reads (deploy/fail2ban): nothing that a stranger typed is in its lines."""
 
 _REASONS = {FailureKind.REFUSED: Reason.BACKEND_REFUSED, FailureKind.UNSAFE: Reason.BACKEND_UNSAFE}
 
@@ -91,7 +93,7 @@ class Session:
         if isinstance(outcome, Refused):
             asked.abandon()
             self._refused_name = login.name or attempt.username[:MAX_OCTETS]
-            log.info("login refused", extra=self._told(login.name, reason=outcome.reason, detail=outcome.detail))
+            self._tell(login, outcome)
             await asyncio.sleep(max(0.0, arrived + rules.failure_delay - house.now()))
         return outcome
 
@@ -100,6 +102,13 @@ class Session:
             return await login.defer(Refused(Reason.SHUTTING_DOWN))
         decided = await login.decide(asked)
         return decided if isinstance(decided, Refused) else await self._enter(login, decided, asked, caller)
+
+    def _tell(self, login: Login, refused: Refused) -> None:
+        house, where = self._house, {"address": str(self.origin.address), "protocol": self._protocol.value}
+        if login.counted and house.guesses.due(self.origin.network):
+            guesses.info("wrong secret counted", extra=where)
+        if house.refusals.due(self.origin.network):
+            log.info("login refused", extra=self._told(login.name, reason=refused.reason, detail=refused.detail))
 
     def _told(self, account: AccountName | None, **more: str) -> dict[str, str]:
         who = {"session": self.id, "account": account or "", "address": str(self.origin.address)}

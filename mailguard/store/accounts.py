@@ -9,7 +9,8 @@ from sqlalchemy import bindparam, delete, insert, select
 
 from mailguard.auth.accounts import Account, AccountKind, SuspendedBy
 from mailguard.auth.events import Event
-from mailguard.store import grants, revocations, rows
+from mailguard.auth.throttle import owner_key
+from mailguard.store import grants, revocations, rows, waiting
 from mailguard.store.app_passwords import revoke_held
 from mailguard.store.errors import ChangeRefused
 from mailguard.store.ids import new_id
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from mailguard.auth.accounts import AccountName
     from mailguard.store.administration import Administration
+    from mailguard.store.waiting import Guesses
 
 _ADD = insert(accounts)
 _LIST = select(accounts).order_by(accounts.c.name)
@@ -118,6 +120,11 @@ class Accounts:
             self._by.record(connection, Event.ACCOUNT_UNLOCKED, name, actor)
 
         await self._by.database.write(work)
+
+    async def guesses(self, name: AccountName) -> Guesses:
+        """How much was guessed at a name, an account's or not, and what waits for it."""
+        owner, now = owner_key(self._by.seal.keyring, name), self._by.now()
+        return await self._by.database.read(lambda connection: waiting.guesses(connection, owner, now))
 
     async def remove(self, name: AccountName, *, actor: str) -> None:
         """Delete the account with its credentials; all its sessions end. The record keeps its rows. What a person holds

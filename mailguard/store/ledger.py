@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mailguard.auth.accounts import AccountName, AppPassword, KeyedHash, VaultEntry
     from mailguard.auth.attempt import Admission, Verdict
-    from mailguard.auth.ports import Entry, Facts, Lost, Permit, Reservation, Reserved, Stake
+    from mailguard.auth.ports import Entry, Facts, Lost, Permit, Reservation, Stake
     from mailguard.store.engine import Database
     from mailguard.store.seal import Seal
 
@@ -51,7 +51,7 @@ class StoreLedger:
             await self.record(alarm)
         return replace(found.facts, crowded=crowded)
 
-    async def reserve(self, reservation: Reservation, now: float) -> Reserved:
+    async def reserve(self, reservation: Reservation, now: float) -> Stake:
         """Stake one attempt."""
         return await self._database.write(lambda connection: throttle.reserve(connection, reservation, now))
 

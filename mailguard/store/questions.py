@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, case, delete, func, select
+from sqlalchemy import bindparam, delete, exists, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from mailguard.auth.ports import Reserved
@@ -25,11 +25,13 @@ KEPT_SECONDS = 24 * 3600.0  # the longest window there is
 KNOWN_SECONDS = 30 * 24 * 3600.0
 
 _c, _n = questions.c, known_networks.c
-_STILL_PENDING = _c.pending & (_c.at > bindparam("overdue"))
-_COUNTS = select(func.count(), func.coalesce(func.sum(case((_STILL_PENDING, 1), else_=0)), 0)).where(
-    _c.owner == bindparam("who"), _c.at > bindparam("since")
-)
-_KNOWN = select(_n.network).where(_n.network == bindparam("place"), _n.seen_at > bindparam("known_since"))
+_recent = select(func.count()).where(_c.owner == bindparam("who"), _c.at > bindparam("since"))
+asked = _recent.scalar_subquery()
+"""How many questions about a name stand in its window."""
+pending = _recent.where(_c.pending, _c.at > bindparam("overdue")).scalar_subquery()
+"""How many of these are not answered yet."""
+known_here = exists().where(_n.network == bindparam("place"), _n.seen_at > bindparam("known_since"))
+"""Was the name granted from this network in the last 30 days?"""
 _ASKED = insert(questions)
 _REFUSED = _ASKED.on_conflict_do_update(
     # It may be gone: a granted login clears what is under way beside it, which is not to be lost by that.
@@ -44,27 +46,33 @@ _SEEN = _SAW.on_conflict_do_update(
 )
 
 
-def known(connection: Connection, reservation: Reservation, now: float) -> bool:
-    """Was the name granted from this network in the last 30 days?"""
-    if reservation.question is None:
-        return False
-    place = {"place": reservation.question.network, "known_since": now - KNOWN_SECONDS}
-    return connection.execute(_KNOWN, place).first() is not None
+def window(reservation: Reservation, now: float) -> dict[str, object]:
+    """What the three above are asked with."""
+    question = reservation.question
+    return {
+        "who": reservation.owner,
+        "since": now - (question.allowance.window if question is not None else 0.0),
+        "overdue": now - PENDING_SECONDS,
+        "place": question.network if question is not None else b"",
+        "known_since": now - KNOWN_SECONDS,
+    }
 
 
-def ask(connection: Connection, reservation: Reservation, now: float, *, known_here: bool) -> Reserved | None:
-    """Count a question that is about to be put. Not counted, and not to be put: THROTTLED, or BUSY while the answers
-    to others may yet leave room for it."""
+def held(reservation: Reservation, *, asked: int, pending: int, known_here: bool) -> Reserved | None:
+    """Why a question is not to be put: THROTTLED, or BUSY while the answers to others may yet leave room for it."""
     question = reservation.question
     if question is None:
         return None
-    window = {"who": reservation.owner, "since": now - question.allowance.window, "overdue": now - PENDING_SECONDS}
-    asked, pending = connection.execute(_COUNTS, window).one()
     room = question.allowance.limit - (0 if known_here else 1)
-    if asked >= room:
-        return Reserved.BUSY if asked - pending < room else Reserved.THROTTLED
-    connection.execute(_ASKED, _row(reservation, now, pending=True))
-    return None
+    if asked < room:
+        return None
+    return Reserved.BUSY if asked - pending < room else Reserved.THROTTLED
+
+
+def ask(connection: Connection, reservation: Reservation, now: float) -> None:
+    """Count a question that is about to be put."""
+    if reservation.question is not None:
+        connection.execute(_ASKED, _row(reservation, now, pending=True))
 
 
 def refused(connection: Connection, reservation: Reservation, now: float) -> None:
@@ -99,4 +107,5 @@ def purge(connection: Connection, now: float) -> None:
 
 def _row(reservation: Reservation, now: float, *, pending: bool) -> dict[str, object]:
     assert reservation.question is not None
-    return {"id": reservation.question.id, "owner": reservation.owner, "at": now, "pending": pending}
+    question, known = reservation.question, reservation.known
+    return {"id": question.id, "owner": reservation.owner, "at": now, "pending": pending, "known": known}

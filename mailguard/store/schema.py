@@ -217,19 +217,36 @@ questions = Table(
     Column("owner", LargeBinary, nullable=False),
     Column("at", Float, nullable=False),
     Column("pending", Boolean, nullable=False),  # the answer is not in yet
+    Column("known", Boolean, nullable=False),  # the name is an account's
     Index("ix_questions_owner", "owner", "at"),
+    Index("ix_questions_at", "known", "at"),
 )
 
 throttle_marks = Table(
-    "throttle_marks",
+    "throttle_marks",  # which wrong secrets were tried at each name
     metadata,
-    Column("bucket", LargeBinary, primary_key=True),
+    Column("owner", LargeBinary, primary_key=True),
     Column("mark", LargeBinary, primary_key=True),
-    Column("owner", LargeBinary, nullable=False),
+    Column("known", Boolean, nullable=False),  # the name is an account's
     Column("pending", Boolean, nullable=False),
-    Column("counted_at", Float, nullable=False),  # 0: known, but no longer counted
+    Column("spent", Boolean, nullable=False),  # nobody is asked about it again
     Column("asked_at", Float, nullable=False),  # 0: due to be asked again
     Column("seen_at", Float, nullable=False),
+    Index("ix_throttle_marks_seen", "known", "seen_at"),
+    sqlite_with_rowid=False,
+)
+
+throttle_buckets = Table(
+    "throttle_buckets",  # how many wrong secrets there were of each thing that is counted
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("owner", LargeBinary, nullable=False, index=True),  # the name; empty for networks
+    Column("counts", String, nullable=False),
+    Column("known", Boolean, nullable=False),  # the name is an account's, or the row is worth as much
+    Column("level", Float, nullable=False),
+    Column("in_a_row", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+    Index("ix_throttle_buckets_at", "known", "at"),
     sqlite_with_rowid=False,
 )
 

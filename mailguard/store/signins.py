@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mailguard.auth.accounts import CodeKind
 from mailguard.auth.events import Event
 from mailguard.auth.ports import Lost
 from mailguard.store import audit, codes, questions, throttle, vault
@@ -75,6 +76,8 @@ def _enter(connection: Connection, seal: Seal, entering: Entering) -> str:
         if entering.instead:
             codes.replace(connection, seal, code, entering.instead, now)
     throttle.refund(connection, entering.stake)
+    if code is not None and code.kind is CodeKind.RECOVERY:
+        throttle.unlock(connection, entering.stake.reservation.owner)
     questions.saw(connection, entering.place, now)
     if entering.store_password is not None:
         vault.reseal(connection, seal, account_id, entering.store_password, now)

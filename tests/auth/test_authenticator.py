@@ -594,7 +594,7 @@ async def test_a_name_that_is_guessed_at_is_asked_about_no_further_known_or_not(
         outcomes = [await scene.outcome(f"wrong{number}", name=name, origin=AWAY) for number in range(6)]
         assert outcomes[3:] == [Reason.THROTTLED] * 3
         assert len(scene.directory.asked) == 3
-    assert await scene.outcome("wrong0", origin=AWAY) is Reason.WRONG_REPEATED
+    assert await scene.outcome("wrong0", origin=AWAY) is Reason.THROTTLED, "which were tried before is not told"
     assert await scene.outcome(PASSWORD + scene.code(), origin=AWAY) is Reason.THROTTLED
     assert await scene.outcome(secret, origin=AWAY) is Factor.APP_PASSWORD
 
@@ -641,8 +641,8 @@ async def test_whoever_waits_for_an_answer_that_never_comes_is_turned_away_at_la
     scene.questions = Questions(4)
     scene.turns = Hurried()
     for number in range(3):
-        reservation = throttle.reservation(scene.ring, ANN, HOME.network, Secret(b"%d" % number), scene.questions)
-        assert await scene.store.ledger.reserve(reservation, scene.hands.at) is Reserved.NEW
+        reservation = throttle.reservation(scene.ring, ANN, HOME, Secret(b"%d" % number), scene.questions)
+        assert (await scene.store.ledger.reserve(reservation, scene.hands.at)).state is Reserved.NEW
     assert await scene.outcome(PASSWORD) is Reason.THROTTLED
     assert scene.turns.rests == LOOKS
     scene.hands.at += 1800
@@ -772,3 +772,93 @@ async def test_the_record_says_which_clock_a_wrong_code_would_fit(scene: Scene) 
     assert await scene.outcome(PASSWORD + scene.code(-8)) is Reason.CODE_WRONG
     (*_, row) = await scene.store.audit.list()
     assert row.row.detail == "its code fits a clock -240 s from ours"
+
+
+async def test_after_five_wrong_codes_none_is_looked_at_for_ten_minutes(scene: Scene) -> None:
+    """From that network at that account: elsewhere its owner's are."""
+    await scene.enrol()
+    for number in range(5):
+        assert await scene.outcome(f"{PASSWORD}00000{number}") is Reason.CODE_WRONG
+    assert await scene.outcome(PASSWORD + scene.code()) is Reason.CODES_USED_UP
+    assert len(scene.directory.asked) == 6, "the question is asked as ever"
+    scene.hands.at += 599
+    assert await scene.outcome(PASSWORD + scene.code()) is Reason.CODES_USED_UP
+    assert await scene.outcome(PASSWORD) is Reason.CODE_MISSING
+    scene.hands.at += 1
+    assert await scene.outcome(PASSWORD + scene.code()) is Factor.CODE
+
+
+async def test_of_parallel_wrong_codes_five_are_looked_at(scene: Scene) -> None:
+    await scene.enrol()
+    scene.turns = Turns(at_once=100)
+    scene.directory.answers.clear()
+    guesses = asyncio.gather(*(scene.outcome(f"{PASSWORD}00000{number}") for number in range(9)))
+    async with asyncio.timeout(5):
+        while len(scene.directory.asked) < 9:  # noqa: ASYNC110  (a database in between holds no event)
+            await asyncio.sleep(0.01)
+    scene.directory.answers.set()
+    outcomes = sorted(str(outcome) for outcome in await guesses)
+    assert outcomes == [Reason.CODE_WRONG] * 5 + [Reason.CODES_USED_UP] * 4
+
+
+async def test_wrong_passwords_take_nothing_from_the_allowance_of_codes(scene: Scene) -> None:
+    await scene.enrol()
+    for number in range(9):
+        assert await scene.outcome(f"wrong00000{number}") is Reason.WRONG_PASSWORD
+    assert await scene.outcome(PASSWORD + scene.code()) is Factor.CODE
+
+
+async def test_trouble_of_the_store_takes_nothing_from_the_allowance_of_codes(scene: Scene) -> None:
+    await scene.enrol()
+    scene.directory.down = True
+    for number in range(9):
+        assert await scene.outcome(f"{PASSWORD}00000{number}") is Reason.BACKEND_UNAVAILABLE
+    scene.directory.down = False
+    assert await scene.outcome(PASSWORD + scene.code()) is Factor.CODE
+
+
+async def hundred_in_a_row(scene: Scene) -> None:
+    """At the pace that the throttle allows, from one network after another."""
+    for number in range(90):
+        scene.hands.at += 3600
+        origin = Origin.of(f"10.{number}.0.1", 1)
+        assert await scene.outcome(f"wrong{number}", origin=origin) is Reason.WRONG_PASSWORD, number
+
+
+async def test_a_hundred_in_a_row_lock_the_password_and_nothing_else(scene: Scene) -> None:
+    await scene.enrol()
+    secret, _ = await scene.app_password()
+    scene.policy = replace(scene.policy, grant_limit=365 * 86400.0, grant_idle=365 * 86400.0)
+    granted = PASSWORD + scene.code()
+    assert await scene.outcome(granted) is Factor.CODE
+    await hundred_in_a_row(scene)
+    assert await scene.outcome("wrong", origin=AWAY) is Reason.LOCKED
+    assert await scene.outcome(PASSWORD + scene.code(), origin=AWAY) is Reason.LOCKED
+    for number in range(10):
+        scene.hands.at += 3600
+        await scene.outcome(f"wrong from home {number}")
+    scene.hands.at += 20 * 86400
+    assert await scene.outcome(PASSWORD + scene.code()) is Reason.LOCKED
+    assert await scene.outcome(secret) is Factor.APP_PASSWORD
+    assert await scene.outcome(granted) is Factor.GRANT
+    await scene.store.accounts.unlock(ANN, actor="operator:root")
+    assert await scene.outcome(PASSWORD + scene.code(), origin=AWAY) is Factor.CODE
+
+
+async def test_strangers_do_not_lock_a_network_that_is_known(scene: Scene) -> None:
+    await scene.enrol()
+    assert await scene.outcome(PASSWORD + scene.code()) is Factor.CODE
+    await hundred_in_a_row(scene)
+    assert await scene.outcome(PASSWORD + scene.code(), origin=AWAY) is Reason.LOCKED
+    assert await scene.outcome(PASSWORD + scene.code()) is Factor.CODE
+    assert await scene.outcome(PASSWORD + scene.code(1), origin=AWAY) is Reason.CODE_WRONG, "it is unlocked"
+
+
+async def test_a_flood_of_strangers_makes_a_known_network_wait_for_nothing(scene: Scene) -> None:
+    await scene.enrol()
+    assert await scene.outcome(PASSWORD + scene.code()) is Factor.CODE
+    scene.hands.at += 60
+    for number in range(40):
+        await scene.outcome(f"wrong{number}", origin=Origin.of(f"10.{number}.0.1", 1))
+    assert await scene.outcome(PASSWORD + scene.code(), origin=AWAY) is Reason.THROTTLED
+    assert await scene.outcome(PASSWORD + scene.code()) is Factor.CODE

@@ -14,10 +14,12 @@ from mailguard import keyring
 from mailguard.auth import aliases
 from mailguard.auth.attempt import Factor, Reason
 from mailguard.auth.names import Naming, canonical
-from mailguard.auth.throttle import PAIR_LIMIT
+from mailguard.auth.ports import Counts
+from mailguard.auth.throttle import ALLOWANCES
 from mailguard.store import Store
 from tests.auth.test_authenticator import ANN, PASSWORD, Directory, Hands, Scene
 
+FREE = ALLOWANCES[Counts.PAIR].free
 NAMING = Naming(
     "example.org",
     frozenset({"mailguard"}),
@@ -48,7 +50,7 @@ async def accounts_in_the_record(at: Scene) -> set[str]:
 
 
 @some
-@given(st.lists(names, min_size=PAIR_LIMIT, max_size=PAIR_LIMIT), names)
+@given(st.lists(names, min_size=FREE, max_size=FREE), names)
 def test_names_of_one_account_share_its_allowance_of_guesses(guessed: list[str], then: str) -> None:
     async def run() -> None:
         async with scene() as at:

@@ -12,7 +12,7 @@ import pytest
 
 from mailguard.auth import recovery
 from mailguard.auth.accounts import Account, AccountKind, AccountName, CodeKind, OneTimeCode, SuspendedBy
-from mailguard.auth.attempt import Answer, Factor, LoginAttempt, Reason, Refused, Verdict
+from mailguard.auth.attempt import Answer, Factor, LoginAttempt, Origin, Reason, Refused, Verdict
 from mailguard.auth.authenticator import Authenticator, new_session_id
 from mailguard.auth.events import Event
 from mailguard.auth.names import Naming
@@ -570,3 +570,43 @@ async def test_no_secret_is_left_in_the_records(scene: Scene, folder: Path) -> N
     everything = everything_in(folder)
     for text in (paper, paper.replace("-", ""), wrong, wrong.replace("-", ""), PASSWORD):
         assert text.encode() not in everything
+
+
+async def locked(scene: Scene) -> None:
+    """A hundred in a row were wrong, at the pace that the throttle allows."""
+    for number in range(90):
+        scene.hands.at += 3600
+        await scene.outcome(password=f"wrong {number}", origin=Origin.of(f"10.{number}.0.1", 1))
+    assert await scene.outcome(scene.digits()) is Reason.LOCKED
+
+
+async def test_a_recovery_code_unlocks(scene: Scene) -> None:
+    await scene.enrol()
+    paper = await scene.code(CodeKind.RECOVERY)
+    await locked(scene)
+    assert await scene.outcome(paper, origin=AWAY) == (Factor.RECOVERY_CODE, Standing.FULL)
+    assert await scene.by_mail(PASSWORD + scene.digits()) is Factor.CODE
+
+
+async def test_a_locked_account_answers_alike_whatever_is_right(scene: Scene) -> None:
+    await scene.enrol()
+    paper, bypass = await scene.code(CodeKind.RECOVERY), await scene.code(CodeKind.BYPASS)
+    await locked(scene)
+    asked = len(scene.directory.asked)
+    for second in (scene.digits(), bypass, "abcde-abcde-abcde", ""):
+        assert await scene.outcome(second) is Reason.LOCKED
+    assert len(scene.directory.asked) == asked, "nobody is asked about the password"
+    assert await scene.outcome(paper, password="wrong") is Reason.LOCKED
+    assert len(scene.directory.asked) == asked + 1
+    assert (await scene.store.audit.list())[-1].row.reason == "wrong-password", "the record knows"
+    assert await scene.outcome(paper) == (Factor.RECOVERY_CODE, Standing.FULL)
+
+
+async def test_after_five_wrong_codes_none_of_an_authenticator_is_looked_at(scene: Scene) -> None:
+    await scene.enrol()
+    paper = await scene.code(CodeKind.RECOVERY)
+    for number in range(5):
+        assert await scene.outcome(f"00000{number}") is Reason.CODE_WRONG
+    assert await scene.outcome(scene.digits()) is Reason.CODES_USED_UP
+    assert await scene.by_mail(PASSWORD + scene.digits(-1)) is Reason.CODES_USED_UP, "mail clients share it"
+    assert await scene.outcome(paper) == (Factor.RECOVERY_CODE, Standing.FULL)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import pytest
 
 from mailguard.auth.attempt import MailProtocol
-from mailguard.auth.throttle import PAIR_LIMIT
+from mailguard.auth.ports import Counts
+from mailguard.auth.throttle import ALLOWANCES
 from tests.e2e.clients import Login
 from tests.e2e.guard import Guard, serving
 from tests.e2e.programs import answered, failed, granted
@@ -84,7 +85,7 @@ async def test_all_spellings_open_one_mailbox(played: Played, protocol: MailProt
 async def test_all_spellings_share_one_allowance_of_guesses(played: Played, protocol: MailProtocol) -> None:
     guard, guesser = played.guard, f"127.0.6.{1 + list(MailProtocol).index(protocol)}"
     spellings = (FOREIGN, *SPELLINGS[FOREIGN])
-    for number in range(PAIR_LIMIT):
+    for number in range(ALLOWANCES[Counts.PAIR].free):
         spelling = spellings[number % len(spellings)]
         assert failed(await answered(guard, protocol, Login(spelling, f"store-{number:012d}"), guesser))
     asked = len(played.passwords.asked)

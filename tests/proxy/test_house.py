@@ -1,5 +1,5 @@
 from mailguard.backends.failure import BackendFailure, FailureKind
-from mailguard.proxy.house import ALERT_MEMORY, AlertMemory, Mirror
+from mailguard.proxy.house import ALERT_MEMORY, LINES, LINES_OF_NETWORK, AlertMemory, LineRate, Mirror
 
 HERE, THERE = "192.0.2.7/32", "198.51.100.9/32"
 
@@ -47,3 +47,12 @@ def test_a_mirror_is_in_trouble_until_the_store_was_seen_well() -> None:
     mirror.worked()
     assert (mirror.troubled, mirror.down) == (False, False)
     assert mirror.offered is not None
+
+
+def test_so_many_lines_a_minute_for_a_network_and_for_all() -> None:
+    hands = Hands()
+    rate = LineRate(hands)
+    assert [rate.due(HERE) for _ in range(LINES_OF_NETWORK + 1)] == [True] * LINES_OF_NETWORK + [False]
+    assert sum(rate.due(f"network {number}") for number in range(10 * LINES)) == LINES - LINES_OF_NETWORK
+    hands.at = 60.0
+    assert rate.due(HERE)

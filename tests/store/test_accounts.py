@@ -4,7 +4,7 @@ import pytest
 
 from mailguard.auth.accounts import Account
 from mailguard.auth.events import Event
-from mailguard.auth.ports import Reserved, Stake
+from mailguard.auth.ports import Reserved
 from mailguard.auth.throttle import owner_key
 from mailguard.keyring import Keyring
 from mailguard.store import ChangeRefused, Store
@@ -98,9 +98,9 @@ async def test_unlock_forgets_the_wrong_secrets_of_one_name_only(store: Store, k
     for name, pair in ((ANN, b"ann"), (BOB, b"bob")):
         for mark in (b"one", b"two", b"tri"):
             wrong = stakes(mark, pair=pair, owner=owner_key(keys, name))
-            await store.ledger.refuse(refused(), Stake(wrong, await store.ledger.reserve(wrong, NOON)))
+            await store.ledger.refuse(refused(), await store.ledger.reserve(wrong, NOON))
     await store.accounts.unlock(ANN, actor=OPERATOR)
-    fresh = [await store.ledger.reserve(stakes(b"new", pair=pair), NOON) for pair in (b"ann", b"bob")]
+    fresh = [(await store.ledger.reserve(stakes(b"new", pair=pair), NOON)).state for pair in (b"ann", b"bob")]
     assert fresh == [Reserved.NEW, Reserved.THROTTLED]
     assert (await events(store))[-1] == (Event.ACCOUNT_UNLOCKED, ANN, OPERATOR)
 
@@ -113,8 +113,8 @@ async def test_what_changes_the_right_secret_forgets_the_wrong_ones(
     device = await phone(store)
     fresh = await store.devices.enrol(ANN, "tablet", OTHER_SEED, actor=OPERATOR)
     early = stakes(owner=owner_key(keys, ANN))
-    await store.ledger.refuse(refused(), Stake(early, await store.ledger.reserve(early, NOON)))
-    assert await store.ledger.reserve(early, NOON) is Reserved.REPEATED
+    await store.ledger.refuse(refused(), await store.ledger.reserve(early, NOON))
+    assert (await store.ledger.reserve(early, NOON)).state is Reserved.REPEATED
     match change:
         case "resume":
             await store.accounts.resume(ANN, actor=OPERATOR)
@@ -124,7 +124,7 @@ async def test_what_changes_the_right_secret_forgets_the_wrong_ones(
             await store.devices.remove(ANN, device.id, actor=OPERATOR)
         case _:
             await store.devices.reset(ANN, actor=OPERATOR)
-    assert await store.ledger.reserve(early, NOON) is Reserved.NEW
+    assert (await store.ledger.reserve(early, NOON)).state is Reserved.NEW
 
 
 @pytest.mark.parametrize("column", ["suspended_by", "administrator", "factor_required", "policy_group", "name", "kind"])

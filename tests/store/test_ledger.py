@@ -8,7 +8,7 @@ import pytest
 from mailguard.auth.accounts import Account, KeyedHash
 from mailguard.auth.attempt import Factor
 from mailguard.auth.events import Event
-from mailguard.auth.ports import AuditRow, Entry, Lost, Permit, Reserved, Stake
+from mailguard.auth.ports import AuditRow, Entry, Lost, Permit, Reserved
 from mailguard.keyring import Keyring, Purpose
 from mailguard.store import Store
 from tests.store.words import (
@@ -296,24 +296,18 @@ async def test_a_granted_login_refunds_its_stake_and_resets_the_pair(
     device = await phone(store)
     for mark in (b"one", b"two"):
         wrong = stakes(mark)
-        await store.ledger.refuse(refused(), Stake(wrong, await store.ledger.reserve(wrong, NOON)))
+        await store.ledger.refuse(refused(), await store.ledger.reserve(wrong, NOON))
     right = stakes(b"yes")
-    stake = Stake(right, await store.ledger.reserve(right, NOON))
+    stake = await store.ledger.reserve(right, NOON)
     admitted(await store.ledger.admit(by_code(keys, device, 101, stake=stake)))
-    assert sql(database, "SELECT mark, counted_at FROM throttle_marks WHERE bucket = ? ORDER BY mark", b"pair") == [
-        (b"one", 0.0),
-        (b"two", 0.0),
-    ]
-    assert sql(database, "SELECT mark FROM throttle_marks WHERE bucket = ? AND counted_at > 0", b"network") == [
-        (b"one",),
-        (b"two",),
-    ]
+    assert sql(database, "SELECT mark FROM throttle_marks ORDER BY mark") == [(b"one",), (b"two",)]
+    assert sql(database, "SELECT key, level FROM throttle_buckets") == [(b"network", 2.0)]
 
 
 async def test_a_lost_entry_refunds_nothing(store: Store, keys: Keyring, ann: Account) -> None:
     device = await phone(store)
     reservation = stakes(limit=1)
-    stake = Stake(reservation, await store.ledger.reserve(reservation, NOON))
+    stake = await store.ledger.reserve(reservation, NOON)
     assert await store.ledger.admit(by_code(keys, device, 100, stake=stake)) is Lost.STEP_USED
     await store.ledger.refuse(refused(reason="code-reused"), stake)
-    assert await store.ledger.reserve(stakes(b"bbb", limit=1), NOON) is Reserved.THROTTLED
+    assert (await store.ledger.reserve(stakes(b"bbb", limit=1), NOON)).state is Reserved.THROTTLED

@@ -7,7 +7,7 @@ import pytest
 from mailguard.auth import throttle
 from mailguard.auth.accounts import Account
 from mailguard.auth.events import Event
-from mailguard.auth.ports import Lost, Reserved, Stake
+from mailguard.auth.ports import Lost, Reserved
 from mailguard.keyring import Keyring
 from mailguard.secret import Secret
 from mailguard.store import Store
@@ -75,11 +75,11 @@ async def test_a_bare_password_in_flight_is_caught(store: Store, ann: Account) -
 
 
 async def test_what_was_wrong_before_is_no_longer_known_as_wrong(store: Store, keys: Keyring, ann: Account) -> None:
-    reservation = throttle.reservation(keys, ANN, HOME.network, Secret(b"to be the new one"))
-    await store.ledger.refuse(refused(), Stake(reservation, await store.ledger.reserve(reservation, NOON)))
-    assert await store.ledger.reserve(reservation, NOON) is Reserved.REPEATED
+    reservation = throttle.reservation(keys, ANN, HOME, Secret(b"to be the new one"))
+    await store.ledger.refuse(refused(), await store.ledger.reserve(reservation, NOON))
+    assert (await store.ledger.reserve(reservation, NOON)).state is Reserved.REPEATED
     await store.passwords.set(ANN, HASH, actor=OPERATOR, needs_factor=False)
-    assert await store.ledger.reserve(reservation, NOON) is Reserved.NEW
+    assert (await store.ledger.reserve(reservation, NOON)).state is Reserved.NEW
 
 
 async def test_a_short_password_needs_an_authenticator(store: Store, ann: Account) -> None:

@@ -8,7 +8,18 @@ import pytest
 
 from mailguard.auth.accounts import Account
 from mailguard.auth.events import Event
-from mailguard.auth.ports import AuditRow, Bucket, Place, Question, Questions, Reservation, Reserved, Stake
+from mailguard.auth.ports import (
+    Allowance,
+    AuditRow,
+    Bucket,
+    Counts,
+    Place,
+    Question,
+    Questions,
+    Reservation,
+    Reserved,
+    Stake,
+)
 from mailguard.auth.throttle import owner_key
 from mailguard.keyring import Keyring
 from mailguard.store import Store, new_id
@@ -25,7 +36,7 @@ async def ask(store: Store, mark: int, at: float = NOON, *, network: bytes = THE
     reservation = replace(
         stakes(b"%03d" % mark, pair=b"pair %d" % mark, owner=owner), question=Question(new_id(), network, FOUR)
     )
-    return Stake(reservation, await store.ledger.reserve(reservation, at))
+    return await store.ledger.reserve(reservation, at)
 
 
 async def in_vain(store: Store, mark: int, at: float = NOON, reason: str = "wrong-password", **how: bytes) -> Reserved:
@@ -123,7 +134,7 @@ async def test_a_known_wrong_string_asks_nothing_and_counts_as_no_question(store
     for _ in range(10):
         assert await in_vain(store, 1, NOON + 60) is Reserved.REPEATED
     assert sql(database, "SELECT count(*) FROM questions") == [(1,)]
-    assert await in_vain(store, 1, NOON + 900) is Reserved.SHARED, "due to be asked again: within the allowance"
+    assert await in_vain(store, 1, NOON + 900) is Reserved.AGAIN, "due to be asked again: within the allowance"
     assert sql(database, "SELECT count(*) FROM questions") == [(2,)]
 
 
@@ -146,12 +157,12 @@ async def test_strangers_do_not_fill_what_is_kept_of_the_accounts_allowance(stor
     await known(store, ann)
 
     async def guess(number: int, network: bytes) -> Reserved:
-        account = Bucket(b"account", b"%03d" % number, 5, 86400.0, resets=True, kept=2)
+        account = Bucket(Counts.ACCOUNT, b"account", Allowance(3, leak=3600.0, kept=2))
         question = Question(new_id(), network, Questions(1000, 1800.0))
-        reservation = Reservation((account,), b"ann", question)
-        state = await store.ledger.reserve(reservation, NOON)
-        await store.ledger.refuse(refused(), Stake(reservation, state))
-        return state
+        reservation = Reservation(b"ann", b"%03d" % number, (account,), b"codes", question)
+        stake = await store.ledger.reserve(reservation, NOON)
+        await store.ledger.refuse(refused(), stake)
+        return stake.state
 
     assert [await guess(number, THERE) for number in range(4)] == [Reserved.NEW] * 3 + [Reserved.THROTTLED]
     assert [await guess(number, HERE) for number in range(4, 7)] == [Reserved.NEW] * 2 + [Reserved.THROTTLED]

@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mailguard.auth import throttle, vault
 from mailguard.auth.accounts import Account, AccountName, VaultEntry
-from mailguard.auth.ports import Stake
 from mailguard.keyring import Keyring, Purpose
 from mailguard.secret import Secret
 from mailguard.store import Store
@@ -37,8 +36,8 @@ async def test_no_secret_stands_in_any_file(store: Store, keys: Keyring, ann: Ac
     await app_password(store, keys, ann, "k7mq2xwdk7mq2xwdk7mq2xwdk7mq")
     admitted(await store.ledger.admit(by_code(keys, device, 101, text="hunter2 and 123456")))
     typed = Secret(b"a wrong password")
-    reservation = throttle.reservation(keys, AccountName("stranger@example.org"), HOME.network, typed)
-    await store.ledger.refuse(refused(), Stake(reservation, await store.ledger.reserve(reservation, NOON)))
+    reservation = throttle.reservation(keys, AccountName("stranger@example.org"), HOME, typed)
+    await store.ledger.refuse(refused(), await store.ledger.reserve(reservation, NOON))
     await store.backup(tmp_path / "copy.db", actor=OPERATOR)
     seed = SEED.reveal()
     needles = [

@@ -1,15 +1,16 @@
 """reserve, then refuse, defer or admit: what is counted, what is asked again (SECURITY.md, promise 6)."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mailguard.auth.accounts import Account
 from mailguard.auth.events import Event
-from mailguard.auth.ports import AuditRow, Reserved, Stake
+from mailguard.auth.ports import AuditRow, Question, Questions, Reserved, Stake
 from mailguard.keyring import Keyring
-from mailguard.store import Store
+from mailguard.store import Store, new_id
 from mailguard.store.throttle import ASK_AGAIN_SECONDS, MARK_SECONDS, PENDING_SECONDS
 from tests.store.words import ANN, NOON, StoppedClock, admitted, by_code, phone, refused, sql, stakes
 
@@ -17,8 +18,7 @@ DEFERRED = AuditRow(Event.LOGIN_DEFERRED, NOON, account=ANN, reason="backend-una
 
 
 async def stake(store: Store, mark: bytes = b"aaa", at: float = NOON, **how: bytes) -> Stake:
-    reservation = stakes(mark, **how)  # type: ignore[arg-type]
-    return Stake(reservation, await store.ledger.reserve(reservation, at))
+    return await store.ledger.reserve(stakes(mark, **how), at)  # type: ignore[arg-type]
 
 
 async def wrong(store: Store, mark: bytes = b"aaa", at: float = NOON, **how: bytes) -> Reserved:
@@ -40,11 +40,14 @@ async def test_whoever_is_throttled_leaves_no_row(store: Store, database: Path) 
     assert sql(database, "SELECT * FROM throttle_marks") == before
 
 
-async def test_the_window_slides(store: Store) -> None:
+async def test_each_further_one_waits_twice_as_long(store: Store) -> None:
     for mark in (b"one", b"two", b"tri"):
         await wrong(store, mark)
-    assert (await stake(store, b"for", NOON + 899)).state is Reserved.THROTTLED
-    assert (await stake(store, b"for", NOON + 901)).state is Reserved.NEW
+    at = NOON
+    for number, wait in enumerate((30, 60, 120, 240)):
+        assert (await stake(store, b"xxx", at + wait - 1)).state is Reserved.THROTTLED
+        at += wait
+        assert await wrong(store, b"%03d" % number, at) is Reserved.NEW
 
 
 async def test_any_full_bucket_throttles(store: Store) -> None:
@@ -60,31 +63,44 @@ async def test_the_same_string_in_flight_is_one_stake(store: Store) -> None:
     assert [(await stake(store, mark)).state for mark in (b"two", b"tri")] == [Reserved.NEW] * 2
 
 
-async def test_the_same_wrong_string_is_known_even_in_a_full_bucket(store: Store) -> None:
+async def test_a_full_bucket_answers_to_a_known_string_as_to_any(store: Store) -> None:
+    """Else whoever is throttled could go on to learn which strings the owner's old phone sends."""
     for mark in (b"one", b"two", b"tri"):
         await wrong(store, mark)
-    assert (await stake(store, b"two")).state is Reserved.REPEATED
+    assert {(await stake(store, mark)).state for mark in (b"two", b"new")} == {Reserved.THROTTLED}
+
+
+async def test_the_last_that_is_free_may_come_on_many_connections(store: Store) -> None:
+    for mark in (b"one", b"two"):
+        await wrong(store, mark)
+    assert [(await stake(store, b"tri")).state for _ in range(3)] == [Reserved.NEW, Reserved.SHARED, Reserved.SHARED]
+
+
+async def test_a_string_is_known_from_every_network(store: Store) -> None:
+    await wrong(store)
+    assert [await wrong(store, pair=b"pair %d" % number) for number in range(5)] == [Reserved.REPEATED] * 5
 
 
 async def test_a_known_wrong_string_is_asked_again_after_a_quarter_of_an_hour_uncounted(store: Store) -> None:
     await wrong(store)
     again = NOON + ASK_AGAIN_SECONDS
     assert await wrong(store, at=again - 1) is Reserved.REPEATED
-    assert await wrong(store, at=again) is Reserved.SHARED
+    assert await wrong(store, at=again) is Reserved.AGAIN
     assert await wrong(store, at=again + 1) is Reserved.REPEATED
-    assert [await wrong(store, mark, at=again + 2) for mark in (b"two", b"tri", b"for")] == [Reserved.NEW] * 3
+    assert [await wrong(store, mark, at=again + 2) for mark in (b"two", b"tri")] == [Reserved.NEW] * 2
 
 
 async def test_asking_again_that_came_to_nothing_is_due_at_once(store: Store) -> None:
     await wrong(store)
     again = NOON + ASK_AGAIN_SECONDS
     await store.ledger.defer(DEFERRED, await stake(store, at=again))
-    assert (await stake(store, at=again + 1)).state is Reserved.SHARED
+    assert (await stake(store, at=again + 1)).state is Reserved.AGAIN
 
 
 async def test_a_deferred_attempt_was_never_made(store: Store, database: Path) -> None:
     await store.ledger.defer(DEFERRED, await stake(store))
     assert sql(database, "SELECT * FROM throttle_marks") == []
+    assert sql(database, "SELECT DISTINCT level, in_a_row FROM throttle_buckets") == [(0.0, 0)]
     assert (await store.audit.list())[-1].row.event is Event.LOGIN_DEFERRED
 
 
@@ -92,15 +108,17 @@ async def test_a_deferral_does_not_refund_what_was_wrong_from_another_network(st
     """Else a guesser would have his guesses back whenever the mail store is down."""
     await wrong(store, pair=b"ann from here")
     await store.ledger.defer(DEFERRED, await stake(store, pair=b"ann from there"))
-    kept = sql(database, "SELECT bucket, pending FROM throttle_marks ORDER BY bucket")
-    assert kept == [(b"ann from here", 0), (b"network", 0)]
+    assert sql(database, "SELECT mark, pending FROM throttle_marks") == [(b"aaa", 0)]
+    counted = sql(database, "SELECT key, level FROM throttle_buckets WHERE counts <> 'codes' ORDER BY key")
+    assert counted == [(b"ann from here", 1.0), (b"network", 1.0)]
 
 
-async def test_a_second_connection_is_counted_though_the_first_was_deferred(store: Store) -> None:
+async def test_a_second_connection_is_counted_though_the_first_was_deferred(store: Store, database: Path) -> None:
     first, second = await stake(store), await stake(store)
     await store.ledger.defer(DEFERRED, first)
     await store.ledger.refuse(refused(), second)
     assert (await stake(store)).state is Reserved.REPEATED
+    assert sql(database, "SELECT level FROM throttle_buckets WHERE counts <> 'codes'") == [(1.0,), (1.0,)]
 
 
 async def test_a_stake_left_by_a_dead_process_is_taken_over(store: Store) -> None:
@@ -138,7 +156,7 @@ async def test_marks_live_a_day_from_the_last_arrival(store: Store, clock: Stopp
     await stake(store, b"two", NOON + 60)
     clock.at = NOON + MARK_SECONDS + 30
     await store.purge()
-    assert (await stake(store, b"two", clock.at)).state is Reserved.SHARED
+    assert (await stake(store, b"two", clock.at)).state is Reserved.AGAIN
     assert (await stake(store, b"one", clock.at)).state is Reserved.NEW
 
 
@@ -159,13 +177,20 @@ async def test_a_spent_string_stays_spent_whatever_came_of_others_in_flight(stor
     assert (await stake(store, at=NOON + ASK_AGAIN_SECONDS)).state is Reserved.REPEATED
 
 
-@pytest.mark.parametrize("reason", ["wrong-password", "code-wrong"])
-async def test_what_the_throttle_counts_does_not_tell_which_part_was_wrong(store: Store, reason: str) -> None:
-    for mark in (b"one", b"two", b"tri"):
-        await store.ledger.refuse(refused(reason=reason), await stake(store, mark))
-    for mark in (b"one", b"two", b"tri"):
-        await store.ledger.refuse(refused(reason=reason), await stake(store, mark, pair=b"elsewhere"))
-    assert (await stake(store, b"for", pair=b"elsewhere")).state is Reserved.THROTTLED
+@pytest.mark.parametrize("pace", [1.0, 400.0, 1000.0])
+async def test_what_is_counted_and_asked_does_not_tell_which_part_was_wrong(store: Store, pace: float) -> None:
+    """A right password with wrong codes, wrong passwords: every string three times over, then fresh ones."""
+    said: dict[str, list[object]] = {}
+    for reason in ("wrong-password", "code-wrong"):
+        at, states = NOON, said.setdefault(reason, [])
+        for mark in [b"%03d" % number for number in (*range(4), *range(4), *range(4), *range(10, 20))]:
+            at += pace
+            reservation = stakes(mark, pair=reason.encode(), owner=reason.encode(), limit=10)
+            question = Question(new_id(), b"nowhere", Questions(4, 1800.0))
+            staked = await store.ledger.reserve(replace(reservation, question=question), at)
+            await store.ledger.refuse(refused(at=at, reason=reason), staked)
+            states.append(staked.state is Reserved.THROTTLED)
+    assert said["wrong-password"] == said["code-wrong"]
 
 
 @pytest.mark.parametrize("state", [Reserved.REPEATED, Reserved.THROTTLED])

@@ -11,7 +11,18 @@ from typing import Any
 from mailguard.auth.accounts import Account, AccountName, AppPassword, KeyedHash, OneTimeCode, TotpDevice
 from mailguard.auth.attempt import Admission, Factor, MailProtocol, Origin
 from mailguard.auth.events import Event
-from mailguard.auth.ports import AuditRow, Bucket, Entering, Entry, Reservation, Reserved, Stake, Winning
+from mailguard.auth.ports import (
+    Allowance,
+    AuditRow,
+    Bucket,
+    Counts,
+    Entering,
+    Entry,
+    Reservation,
+    Reserved,
+    Stake,
+    Winning,
+)
 from mailguard.auth.standing import Site
 from mailguard.keyring import Keyring, Purpose
 from mailguard.secret import Secret
@@ -139,9 +150,11 @@ def bare(account_id: str | None, *, name: AccountName = ANN, revision: int = 0) 
 
 def stakes(mark: bytes = b"aaa", *, pair: bytes = b"pair", limit: int = 3, owner: bytes = b"ann") -> Reservation:
     """One secret staked in a pair bucket that a login resets, and in a network bucket that none does."""
-    return Reservation(
-        (Bucket(pair, mark, limit, 900.0, resets=True), Bucket(b"network", mark, 50, 900.0, resets=False)), owner
+    buckets = (
+        Bucket(Counts.PAIR, pair, Allowance(limit, leak=3600.0, resets=True)),
+        Bucket(Counts.NETWORK, b"network", Allowance(50, leak=3600.0)),
     )
+    return Reservation(owner, mark, buckets, b"codes " + pair)
 
 
 def admitted(outcome: object) -> Admission:

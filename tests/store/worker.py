@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from mailguard import keyring
+from mailguard.auth import throttle
 from mailguard.auth.attempt import Admission, Client, Factor, MailProtocol, Origin
-from mailguard.auth.ports import Lost, Question, Questions, Reserved, Stake
+from mailguard.auth.ports import Lost, Question, Questions, Reserved
 from mailguard.keyring import Keyring, Purpose
+from mailguard.secret import Secret
 from mailguard.store import Store
 from mailguard.store.sessions import SessionRow
 from tests.store.words import (
@@ -81,9 +83,9 @@ async def mixer(url: str, keys: Keyring, name: str) -> None:
 
     async def one(number: int) -> None:
         reservation = stakes(f"{name}{number:02}".encode()[-3:], pair=f"{name}{number}".encode())
-        state = await store.ledger.reserve(reservation, NOON)
+        stake = await store.ledger.reserve(reservation, NOON)
         await store.ledger.facts(ANN, [digest(keys, Purpose.APP_PASSWORD, name)], [], NOON)
-        await store.ledger.refuse(refused(f"{name}{number}@example.org"), Stake(reservation, state))
+        await store.ledger.refuse(refused(f"{name}{number}@example.org"), stake)
         issued = await app_password(store, keys, account, f"{name} {number}")
         session = f"mg-{name}-{number}"
         row = SessionRow(
@@ -125,10 +127,26 @@ async def asker(url: str, keys: Keyring, name: str) -> None:
         text = f"{name}{number}".encode()
         question = Question(text.decode(), b"somewhere", Questions(4, 1800.0))
         reservation = replace(stakes(text[-3:], pair=text), question=question)
-        state = await store.ledger.reserve(reservation, NOON)
-        if state is Reserved.NEW:
+        stake = await store.ledger.reserve(reservation, NOON)
+        if stake.state is Reserved.NEW:
             say("asked", number)
-        await store.ledger.refuse(refused(), Stake(reservation, state))
+        await store.ledger.refuse(refused(), stake)
+    await store.close()
+
+
+async def guesser(url: str, keys: Keyring, name: str) -> None:
+    """Guesses at ann from one network after another, several guesses under way at once."""
+    store = await Store.open(url, keys, now=lambda: NOON)
+
+    async def one(number: int) -> None:
+        secret, origin = Secret(f"{name} {number}".encode()), Origin.of(f"10.{ord(name)}.{number}.1", 1)
+        stake = await store.ledger.reserve(throttle.reservation(keys, ANN, origin, secret, known=True), NOON)
+        if stake.state is Reserved.NEW:
+            say("through")
+        await store.ledger.refuse(refused(origin=origin), stake)
+
+    for start in range(0, 40, 8):
+        await asyncio.gather(*(one(number) for number in range(start, start + 8)))
     await store.close()
 
 
@@ -176,6 +194,7 @@ ROLES = {
     "sealer": sealer,
     "binder": binder,
     "asker": asker,
+    "guesser": guesser,
     "joiner": joiner,
     "crowder": crowder,
     "opener": opener,

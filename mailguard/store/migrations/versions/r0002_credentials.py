@@ -195,8 +195,36 @@ def _logins() -> None:
         sa.Column("owner", sa.LargeBinary, nullable=False),
         sa.Column("at", sa.Float, nullable=False),
         sa.Column("pending", sa.Boolean, nullable=False),
+        sa.Column("known", sa.Boolean, nullable=False),
     )
     op.create_index("ix_questions_owner", "questions", ["owner", "at"])
+    op.create_index("ix_questions_at", "questions", ["known", "at"])
+    op.drop_table("throttle_marks")  # what it counted is counted otherwise now: it begins anew
+    op.create_table(
+        "throttle_marks",
+        sa.Column("owner", sa.LargeBinary, primary_key=True),
+        sa.Column("mark", sa.LargeBinary, primary_key=True),
+        sa.Column("known", sa.Boolean, nullable=False),
+        sa.Column("pending", sa.Boolean, nullable=False),
+        sa.Column("spent", sa.Boolean, nullable=False),
+        sa.Column("asked_at", sa.Float, nullable=False),
+        sa.Column("seen_at", sa.Float, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_throttle_marks_seen", "throttle_marks", ["known", "seen_at"])
+    op.create_table(
+        "throttle_buckets",
+        sa.Column("key", sa.LargeBinary, primary_key=True),
+        sa.Column("owner", sa.LargeBinary, nullable=False),
+        sa.Column("counts", sa.String, nullable=False),
+        sa.Column("known", sa.Boolean, nullable=False),
+        sa.Column("level", sa.Float, nullable=False),
+        sa.Column("in_a_row", sa.Integer, nullable=False),
+        sa.Column("at", sa.Float, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_throttle_buckets_owner", "throttle_buckets", ["owner"])
+    op.create_index("ix_throttle_buckets_at", "throttle_buckets", ["known", "at"])
     op.create_table(
         "notices",
         sa.Column("id", sa.String, primary_key=True),

@@ -15,7 +15,7 @@ DAEMONS := dovecot-imapd dovecot-lmtpd postfix isync msmtp swaks libnet-ssleay-p
 LDAP_BUILD := gcc python3-dev libldap-dev libsasl2-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install ldap demo check test wheel lock system-packages
+.PHONY: help install ldap demo check test guesses wheel lock system-packages
 
 help:  ## these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test: $(VENV)/.dev system-packages  ## every test, real Dovecot and Postfix incl
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --fail-under=90
 	$(BIN)/coverage report --skip-covered --fail-under=100 --include='mailguard/auth/*,mailguard/protocols/*'
+
+guesses: $(VENV)/.dev  ## a million guesses, and a million made-up names before a disk of 50 MB: some hours
+	MAILGUARD_GUESSES=1000000 $(BIN)/python -m pytest -q tests/store/test_guessing.py
 
 wheel: $(VENV)/.run  ## dist/mailguard-*.whl
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from mailguard.auth.ports import Counts
 from mailguard.store.schema import questions, throttle_buckets, throttle_marks
@@ -31,11 +31,16 @@ _TABLES: tuple[tuple[Table, Column[bool], Column[float]], ...] = (
 )
 _SHED = tuple(
     delete(table).where(
-        known.is_(which),
-        at <= select(at).where(known.is_(which)).order_by(at.desc()).limit(1).offset(most).scalar_subquery(),
+        known == bindparam("which"),
+        at
+        <= select(at)
+        .where(known == bindparam("which"))
+        .order_by(at.desc())
+        .limit(1)
+        .offset(bindparam("most"))
+        .scalar_subquery(),
     )
     for table, known, at in _TABLES
-    for which, most in MOST.items()
 )
 
 
@@ -48,4 +53,5 @@ def dear(counts: Counts, tally: Tally) -> bool:
 def shed(connection: Connection) -> None:
     """Delete what is too much, within the caller's transaction."""
     for statement in _SHED:
-        connection.execute(statement)
+        for which, most in MOST.items():
+            connection.execute(statement, {"which": which, "most": most})

@@ -100,7 +100,10 @@ async def test_unlock_forgets_the_wrong_secrets_of_one_name_only(store: Store, k
             wrong = stakes(mark, pair=pair, owner=owner_key(keys, name))
             await store.ledger.refuse(refused(), await store.ledger.reserve(wrong, NOON))
     await store.accounts.unlock(ANN, actor=OPERATOR)
-    fresh = [(await store.ledger.reserve(stakes(b"new", pair=pair), NOON)).state for pair in (b"ann", b"bob")]
+    fresh = [
+        (await store.ledger.reserve(stakes(b"new", pair=pair, owner=owner_key(keys, name)), NOON)).state
+        for name, pair in ((ANN, b"ann"), (BOB, b"bob"))
+    ]
     assert fresh == [Reserved.NEW, Reserved.THROTTLED]
     assert (await events(store))[-1] == (Event.ACCOUNT_UNLOCKED, ANN, OPERATOR)
 

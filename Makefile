@@ -45,7 +45,7 @@ test: $(VENV)/.dev system-packages  ## every test, real Dovecot and Postfix incl
 	$(BIN)/coverage report --skip-covered --fail-under=100 --include='mailguard/auth/*,mailguard/protocols/*'
 
 guesses: $(VENV)/.dev  ## a million guesses, and a million made-up names before a disk of 50 MB: some hours
-	MAILGUARD_GUESSES=1000000 $(BIN)/python -m pytest -q tests/store/test_guessing.py
+	MAILGUARD_GUESSES=1000000 $(BIN)/python -m pytest -q --timeout=0 tests/store/test_guessing.py
 
 wheel: $(VENV)/.run  ## dist/mailguard-*.whl
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .

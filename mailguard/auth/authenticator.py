@@ -135,8 +135,7 @@ class Login:
             return await self._refuse(Refused(Reason.CLOCK_UNTRUSTED), None)
         if facts.grant is not None and self._reached(facts.grant):
             return await self._under_grant(name, facts, facts.grant, identity)
-        known = facts.account is not None
-        string = self._offered.string
+        string, known = self._offered.string, facts.account is not None
         reservation = throttle.reservation(by.keyring, name, self._origin, string, by.questions, known=known)
         # The same string on several connections is one question: its answer marks it as wrong, or opens a grant.
         said = reservation.mark.hex()

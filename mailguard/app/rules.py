@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from mailguard.app.naming import naming_of
 from mailguard.auth.attempt import LoginForm, MailProtocol
 from mailguard.auth.authenticator import Authenticator
-from mailguard.auth.policy import FirstEnrolment, Policies, Policy, TrustedNetwork, TwoFactor
+from mailguard.auth.policy import Policies, Policy, TrustedNetwork
 from mailguard.auth.ports import Questions
-from mailguard.auth.totp import Window
 from mailguard.backends.target import Target, identity_target, target
 from mailguard.config import Source, Successes, Unknown, Username
 from mailguard.identity.configured import directory_of
@@ -97,12 +96,12 @@ def policies_of(policy: config.Policy) -> Policies:
 
 def _policy(policy: config.Policy) -> Policy:
     return Policy(
-        two_factor=TwoFactor(policy.two_factor),
+        two_factor=policy.two_factor,
         enforce_from=None if policy.enforce_from is None else _midnight(policy.enforce_from),
-        administrators=TwoFactor(policy.administrators),
-        first_enrolment=FirstEnrolment(policy.first_enrolment),
+        administrators=policy.administrators,
+        first_enrolment=policy.first_enrolment,
         codes_in_mail_clients=policy.codes_in_mail_clients,
-        window=Window(policy.code_window),
+        window=policy.code_window,
         grant_limit=policy.grant_limit or None,
         grant_idle=policy.grant_idle,
         grant_connections=policy.grant_connections,

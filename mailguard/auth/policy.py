@@ -3,23 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from enum import Enum, StrEnum, unique
+from enum import Enum, unique
 from ipaddress import IPv4Address, IPv6Address
 
 from mailguard.auth.accounts import Account, Network
 from mailguard.auth.attempt import Admission, Factor, Origin
-from mailguard.auth.totp import Window
-
-
-@unique
-class TwoFactor(StrEnum):
-    """How an account without a factor is treated. With one it always needs it. From lenient to strict."""
-
-    OPTIONAL = "optional"
-    OBSERVE = "observe"
-    WARN = "warn"
-    ENFORCE = "enforce"
-
+from mailguard.config.choices import CodeWindow, FirstEnrolment, TwoFactor
 
 _STRICT = tuple(TwoFactor)
 
@@ -36,14 +25,6 @@ class Bare(Enum):
 
 
 _TREATED = {TwoFactor.OPTIONAL: Bare.PASSES, TwoFactor.OBSERVE: Bare.OBSERVED, TwoFactor.WARN: Bare.WARNED}
-
-
-@unique
-class FirstEnrolment(StrEnum):
-    """What binds the first factor of an account that may do without one. One that may not needs a claim."""
-
-    PASSWORD = "password"
-    CLAIM = "claim"  # a one-time enrolment code from an administrator
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +48,7 @@ class Policy:
     administrators: TwoFactor = TwoFactor.ENFORCE  # from the first day: they open what everybody else has
     first_enrolment: FirstEnrolment = FirstEnrolment.PASSWORD
     codes_in_mail_clients: bool = True
-    window: Window = Window.PREVIOUS
+    window: CodeWindow = CodeWindow.PREVIOUS
     grant_limit: float | None = 12 * 3600.0  # the end of a grant, from its opening; None: one session a code
     grant_idle: float = 3600.0  # the end of a grant without an open session
     grant_connections: int = 8  # open sessions of one grant

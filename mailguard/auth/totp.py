@@ -5,12 +5,12 @@ import hmac
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from enum import StrEnum, unique
 from typing import Any
 
 import pyotp
 
 from mailguard.auth.accounts import AccountName, TotpDevice
+from mailguard.config.choices import CodeWindow
 from mailguard.secret import Secret
 
 ALGORITHMS: dict[str, Callable[..., Any]] = {
@@ -25,19 +25,10 @@ DRIFT_STEPS = 20  # how far off a clock is still recognised
 _ASCII_DIGITS = re.compile(r"[0-9]+")
 
 
-@unique
-class Window(StrEnum):
-    """Which steps beside the current one may pass (`code_window`)."""
-
-    NONE = "none"
-    PREVIOUS = "previous"
-    BOTH = "both"
+_OFFSETS = {CodeWindow.NONE: (0,), CodeWindow.PREVIOUS: (0, -1), CodeWindow.BOTH: (0, -1, 1)}
 
 
-_OFFSETS = {Window.NONE: (0,), Window.PREVIOUS: (0, -1), Window.BOTH: (0, -1, 1)}
-
-
-def step_of(device: TotpDevice, code: str, now: float, window: Window) -> int | None:
+def step_of(device: TotpDevice, code: str, now: float, window: CodeWindow) -> int | None:
     """The step that `code` belongs to, or None. Whether it was used before is the ledger's question.
 
     pyotp folds full-width digits to ASCII before it compares; they are refused here, since two spellings of one

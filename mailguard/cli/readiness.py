@@ -11,11 +11,12 @@ import typer
 
 from mailguard.app.rules import policies_of
 from mailguard.auth.accounts import Account, AccountKind, AccountName, AppPassword
-from mailguard.auth.policy import Bare, Policies, Policy, TwoFactor
+from mailguard.auth.policy import Bare, Policies, Policy
 from mailguard.cli.length import moment
 from mailguard.cli.output import AsJson, Row, listing, note, when
 from mailguard.cli.records import Records, with_records
 from mailguard.cli.refusal import Refusal
+from mailguard.config.choices import TwoFactor
 
 if TYPE_CHECKING:
     from mailguard.store.watched import Seen

@@ -105,8 +105,7 @@ def confirm(
         device = await records.store.devices.get(found)
         if device is None:
             raise Refusal(f"authenticator {found} was removed meanwhile; do: mailguard totp enrol {address}")
-        window = totp.Window(records.settings.policy.code_window)
-        step = totp.step_of(device, code, records.now, window)
+        step = totp.step_of(device, code, records.now, records.settings.policy.code_window)
         if step is None:
             raise Refusal(
                 "this code does not fit now; see that the phone and this machine show the same time, "

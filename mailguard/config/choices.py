@@ -77,7 +77,8 @@ class ForwardClient(StrEnum):
 
 @unique
 class TwoFactor(StrEnum):
-    """What becomes of a bare password of an account without a factor."""
+    """What becomes of a bare password of an account without a factor; with one it always needs it. From lenient to
+    strict."""
 
     OPTIONAL = "optional"
     OBSERVE = "observe"
@@ -87,10 +88,10 @@ class TwoFactor(StrEnum):
 
 @unique
 class FirstEnrolment(StrEnum):
-    """What binds the first factor of an account."""
+    """What binds the first factor of an account that may do without one. One that may not needs a claim."""
 
     PASSWORD = "password"
-    CLAIM = "claim"
+    CLAIM = "claim"  # a one-time enrolment code from an administrator
 
 
 @unique

@@ -28,9 +28,10 @@ from mailguard.auth.decision import Door
 from mailguard.auth.events import Event
 from mailguard.auth.names import Naming
 from mailguard.auth.passwords import digest_app_password, generate_app_password, grouped
-from mailguard.auth.policy import Policies, Policy, TwoFactor
+from mailguard.auth.policy import Policies, Policy
 from mailguard.auth.ports import Questions, Reserved
 from mailguard.auth.vault import public_half
+from mailguard.config.choices import TwoFactor
 from mailguard.keyring import Keyring
 from mailguard.proxy.turns import Turns
 from mailguard.secret import Secret

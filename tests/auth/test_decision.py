@@ -26,7 +26,8 @@ from mailguard.auth.attempt import (
     Watched,
 )
 from mailguard.auth.decision import Door, decide, lapsed
-from mailguard.auth.policy import Policies, Policy, TrustedNetwork, TwoFactor
+from mailguard.auth.policy import Policies, Policy, TrustedNetwork
+from mailguard.config.choices import TwoFactor
 from mailguard.secret import Secret
 
 NOW = 1_000_000.0

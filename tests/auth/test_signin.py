@@ -16,10 +16,11 @@ from mailguard.auth.attempt import Answer, Factor, LoginAttempt, Origin, Reason,
 from mailguard.auth.authenticator import Authenticator, new_session_id
 from mailguard.auth.events import Event
 from mailguard.auth.names import Naming
-from mailguard.auth.policy import Policies, Policy, TwoFactor
+from mailguard.auth.policy import Policies, Policy
 from mailguard.auth.ports import Questions
 from mailguard.auth.signin import Presented, Second, Shown, SignIn, SignIns, judge
 from mailguard.auth.standing import Proven, SignedIn, Site, Standing
+from mailguard.config.choices import TwoFactor
 from mailguard.keyring import Keyring
 from mailguard.net.threads import Threads
 from mailguard.proxy.turns import Turns

@@ -4,8 +4,9 @@ import pytest
 
 from mailguard.auth.accounts import Account, AccountName
 from mailguard.auth.attempt import Factor
-from mailguard.auth.policy import FirstEnrolment, Policy, TwoFactor
+from mailguard.auth.policy import Policy
 from mailguard.auth.standing import Standing, standing_of
+from mailguard.config.choices import FirstEnrolment, TwoFactor
 
 ANN = Account("a1", AccountName("ann@example.org"))
 RESET = Account("a1", AccountName("ann@example.org"), factor_required=True)

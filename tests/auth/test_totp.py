@@ -6,7 +6,7 @@ import pytest
 
 from mailguard.auth import totp
 from mailguard.auth.accounts import AccountName, TotpDevice
-from mailguard.auth.totp import Window
+from mailguard.config.choices import CodeWindow
 from mailguard.secret import Secret
 
 ANN = AccountName("ann@example.org")
@@ -35,13 +35,13 @@ SEEDS = {
     ],
 )
 def test_the_vectors_of_rfc_6238(now: int, algorithm: str, code: str) -> None:
-    assert totp.step_of(device(SEEDS[algorithm], algorithm=algorithm), code, now, Window.NONE) == now // 30
+    assert totp.step_of(device(SEEDS[algorithm], algorithm=algorithm), code, now, CodeWindow.NONE) == now // 30
 
 
 @pytest.mark.parametrize(
-    ("window", "offsets"), [(Window.NONE, {0}), (Window.PREVIOUS, {0, -1}), (Window.BOTH, {0, -1, 1})]
+    ("window", "offsets"), [(CodeWindow.NONE, {0}), (CodeWindow.PREVIOUS, {0, -1}), (CodeWindow.BOTH, {0, -1, 1})]
 )
-def test_the_window_is_what_the_policy_says(window: Window, offsets: set[int]) -> None:
+def test_the_window_is_what_the_policy_says(window: CodeWindow, offsets: set[int]) -> None:
     now, current = 59.0, 1
     codes = {offset: code_at(device(), current + offset) for offset in range(-1, 4)}
     passed = {offset for offset, code in codes.items() if totp.step_of(device(), code, now, window) is not None}
@@ -58,7 +58,7 @@ def code_at(of: TotpDevice, step: int) -> str:
 
 @pytest.mark.parametrize("code", ["", "9428708", "942870820", "９４２８７０８２", "9428708 ", "9428708a", "+4287082"])
 def test_only_ascii_digits_of_the_right_number_are_a_code(code: str) -> None:
-    assert totp.step_of(device(), code, 59, Window.BOTH) is None
+    assert totp.step_of(device(), code, 59, CodeWindow.BOTH) is None
 
 
 def test_a_new_seed_has_160_bits() -> None:
@@ -91,7 +91,7 @@ def test_authenticators_of_one_seed_are_alike(other: TotpDevice, alike: bool) ->
     assert totp.alike(device(), other) is alike
     if alike:
         code = pyotp.TOTP(device().seed.reveal().decode(), digits=8).at(59)
-        assert totp.step_of(other, code[-other.digits :], 59.0, Window.NONE) == 1
+        assert totp.step_of(other, code[-other.digits :], 59.0, CodeWindow.NONE) == 1
 
 
 @pytest.mark.parametrize(("behind", "said"), [(-600, -600), (-90, -90), (240, 240), (660, None)])

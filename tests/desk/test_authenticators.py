@@ -7,8 +7,9 @@ import pytest
 from mailguard.auth.accounts import AccountName, CodeKind
 from mailguard.auth.attempt import Factor, Reason
 from mailguard.auth.events import Event
-from mailguard.auth.policy import FirstEnrolment, Policy, TwoFactor
+from mailguard.auth.policy import Policy
 from mailguard.auth.standing import Standing
+from mailguard.config.choices import FirstEnrolment, TwoFactor
 from mailguard.desk import app_passwords, authenticators, recovery_codes
 from mailguard.secret import Secret
 from mailguard.store import ChangeRefused

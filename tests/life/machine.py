@@ -15,8 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from mailguard.auth.attempt import Origin
 from mailguard.auth.events import Event
-from mailguard.auth.policy import Policy, TwoFactor
+from mailguard.auth.policy import Policy
 from mailguard.auth.ports import AuditRow
+from mailguard.config.choices import TwoFactor
 from mailguard.keyring import Keyring
 from mailguard.net.threads import Threads
 from mailguard.store import Store, new_id

@@ -6,8 +6,9 @@ import pyotp
 
 from mailguard.auth.accounts import CodeKind
 from mailguard.auth.attempt import Admission, Factor, MailProtocol, Origin
-from mailguard.auth.policy import Policy, TwoFactor
+from mailguard.auth.policy import Policy
 from mailguard.auth.standing import SignedIn, Standing
+from mailguard.config.choices import TwoFactor
 
 JOINS_WITHIN = 120.0
 PERMIT_LASTS = 60.0

@@ -11,6 +11,7 @@ connection's thread: several functions compose into one transaction without a wo
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,10 +104,11 @@ def transaction(connection: Connection, work: Callable[[Connection], T | Undone[
 
 
 class Database:
-    """Both connections of this process."""
+    """Both connections of this process, to the one file that lay there at the first use."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._file: tuple[int, int] | None = None
         self._engine = async_engine(path)
         self._writer = _Held(self._engine)
         self._reader = _Held(self._engine)
@@ -129,6 +131,7 @@ class Database:
         return self._reader.opened, changes
 
     async def _run(self, held: _Held, work: Callable[[Connection], T]) -> T:
+        self._demand_same_file()
         try:
             # Shielded: a caller that is cancelled in mid-statement (its client hung up) must neither break the
             # connection for everyone else nor leave its transaction half done.
@@ -137,6 +140,20 @@ class Database:
             if isinstance(error, IntegrityError):
                 raise
             raise unavailable(self._path, error) from error
+
+    def _demand_same_file(self) -> None:
+        """SQLite goes on in a file that was removed: revocations would be written elsewhere and never seen. And a new
+        one in its place knows nobody's authenticator: bare passwords would pass."""
+        try:
+            found = os.stat(self._path)
+        except OSError as error:
+            why = f"it cannot be found ({error.strerror}): put it back"
+            raise StoreUnavailable(f"the records in {self._path} are not available: {why}") from None
+        file = (found.st_dev, found.st_ino)
+        self._file = self._file or file
+        if file != self._file:
+            why = "another file lies in its place since mailguard was started: restart mailguard if that is meant"
+            raise StoreUnavailable(f"the records in {self._path} are not available: {why}")
 
     async def close(self) -> None:
         """Wait for work in hand, then close."""

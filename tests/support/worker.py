@@ -96,7 +96,12 @@ class Running:
     @staticmethod
     def code() -> str:
         """What ann's authenticator shows."""
-        return pyotp.TOTP(SEED.reveal().decode()).now()
+        return Running.code_at(time.time())
+
+    @staticmethod
+    def code_at(now: float) -> str:
+        """What it shows by another clock."""
+        return pyotp.TOTP(SEED.reveal().decode()).at(int(now))
 
     async def reasons(self) -> list[str]:
         """Of every refusal and deferral so far, oldest first."""

@@ -5,7 +5,6 @@ open sessions stay, and all is well again without a restart (SECURITY.md, promis
 import asyncio
 import contextlib
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -126,12 +125,14 @@ sys.stdin.read()
 @contextlib.asynccontextmanager
 async def locked(path: Path) -> AsyncIterator[None]:
     """By another process, that does not let go."""
-    command = [sys.executable, "-c", LOCKER, str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert await asyncio.to_thread(process.stdout.readline) == "locked\n"  # the worker ends its transaction here
-        yield
-        process.send_signal(signal.SIGKILL)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LOCKER, str(path), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"locked\n"
+    yield
+    process.kill()
+    await process.communicate()
 
 
 async def test_records_locked_beyond_patience(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,6 +124,11 @@ class Factor(StrEnum):
         return self is not Factor.APP_PASSWORD
 
     @property
+    def by_code(self) -> bool:
+        """Whether a code had, now or a moment ago: such sessions are entered in the transaction of their login."""
+        return self in (Factor.CODE, Factor.GRANT)
+
+    @property
     def bare(self) -> bool:
         """Whether nothing but that password had: it falls once there is a second factor."""
         return self is Factor.PASSWORD

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailguard.auth.attempt import Client, Factor
+from mailguard.auth.attempt import Client
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow, StoreUnavailable
 from mailguard.store.sessions import SessionRow
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 SILENCE_GRAIN = 1.0  # seconds
 CLIENT_LOCK = "client-lock"  # why a session ended whose client gave another name than its app password is bound to
 POLICY = "policy"  # why one ended that is not allowed any more
-_BY_GRANT = frozenset({Factor.CODE, Factor.GRANT})
 
 
 @dataclass(slots=True)
@@ -66,7 +65,7 @@ class Registry:
         """Add a session; from here on it can be ended from outside."""
         self._live[live.id] = live
         admission = live.admission
-        if admission.factor in _BY_GRANT:  # listed in the transaction of its login
+        if admission.factor.by_code:  # listed in the transaction of its login
             return
         self._opened.append(
             SessionRow(
@@ -147,7 +146,7 @@ class Registry:
         """Write when something last moved in the sessions of grants: at their cap, who was silent longest is ended."""
         moved = {}
         for live in self._live.values():
-            if live.admission.factor in _BY_GRANT and not live.ended:
+            if live.admission.factor.by_code and not live.ended:
                 at = self._now() - live.silence()
                 if at > self._seen.get(live.id, live.started_at) + SILENCE_GRAIN:
                     moved[live.id] = at

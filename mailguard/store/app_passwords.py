@@ -68,8 +68,6 @@ _FORGET = delete(vault_table).where(
     vault_table.c.app_password_id.in_(select(_c.id).where(_lapses <= bindparam("long_ago")))
 )
 _IN_USE = update(app_passwords).where(_c.id.in_(_HELD_OPEN)).values(last_used_at=bindparam("now"))
-
-
 _OLD_HASH = select(app_passwords).where(_c.id == bindparam("used"), _c.hash_key != bindparam("newest"))
 _REHASH = update(app_passwords).where(_c.id == bindparam("used"))
 

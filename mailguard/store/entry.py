@@ -57,9 +57,6 @@ _FIRST_USE = (
 )
 
 
-_BY_GRANT = frozenset({Factor.CODE, Factor.GRANT})
-
-
 class EntryLost(Exception):
     """Unwinds to the ledger, which undoes whatever the entry has done so far."""
 
@@ -79,7 +76,7 @@ def admit(connection: Connection, seal: Seal, entry: Entry) -> Admission:
     if revoked_since(connection, entry.revision, account=account_id, **stands_on):
         raise EntryLost(Lost.REVOKED)
     admission = _stand(connection, seal, entry, account_id)
-    if admission.factor in _BY_GRANT:
+    if admission.factor.by_code:
         places.enter(connection, entry, admission)
     throttle.refund(connection, entry.stake)
     questions.saw(connection, entry.place, entry.audit.at)

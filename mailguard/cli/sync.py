@@ -13,7 +13,7 @@ from mailguard.cli.records import Records, with_records
 from mailguard.cli.refusal import Refusal
 from mailguard.config import Source
 from mailguard.identity.entry import Seen, Standing
-from mailguard.identity.standing import Plan, plan
+from mailguard.identity.plan import Plan, plan
 
 if TYPE_CHECKING:
     from mailguard.auth.accounts import AccountName

@@ -9,7 +9,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from mailguard.identity.entry import DirectoryTrouble
-from mailguard.identity.standing import plan
+from mailguard.identity.plan import plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

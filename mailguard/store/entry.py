@@ -13,7 +13,7 @@ from mailguard.auth.attempt import Admission, Factor
 from mailguard.auth.events import Event
 from mailguard.auth.grants import Reach, reach
 from mailguard.auth.ports import AuditRow, Lost
-from mailguard.store import audit, grants, places, questions, rows, throttle, vault
+from mailguard.store import audit, grant_sessions, grants, questions, rows, throttle, vault
 from mailguard.store.app_passwords import renew_hash
 from mailguard.store.factors import has_factor
 from mailguard.store.ids import new_id
@@ -77,7 +77,7 @@ def admit(connection: Connection, seal: Seal, entry: Entry) -> Admission:
         raise EntryLost(Lost.REVOKED)
     admission = _stand(connection, seal, entry, account_id)
     if admission.factor.by_code:
-        places.enter(connection, entry, admission)
+        grant_sessions.enter(connection, entry, admission)
     throttle.refund(connection, entry.stake)
     questions.saw(connection, entry.place, entry.audit.at)
     if entry.store_password is not None:

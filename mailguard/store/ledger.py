@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mailguard.auth.ports import SPENDING, AuditRow, Shut
 from mailguard.store import audit as record
-from mailguard.store import crowds, grants, places, throttle, vault
+from mailguard.store import crowds, grant_sessions, grants, throttle, vault
 from mailguard.store.engine import Undone
 from mailguard.store.entry import EntryLost, admit
 from mailguard.store.facts import Reading, read
@@ -80,7 +80,7 @@ class StoreLedger:
 
         def work(connection: Connection) -> None:
             throttle.defer(connection, stake)
-            places.leave(connection, audit.session)
+            grant_sessions.leave(connection, audit.session)
             if permit is not None and not _fallen(connection, permit):
                 grants.leave_permit(connection, self._seal, permit, audit.at)
             record.append(connection, audit)

@@ -1,4 +1,4 @@
-"""The open sessions of a grant, each entered in the transaction of its login.
+"""The open sessions of grants, each entered in the transaction of its login.
 
 So they are counted exactly, whichever worker holds them. Five connections that a network dropped without a FIN are
 still open here when five more come: at the cap the sessions that were silent longest make room for the new ones.

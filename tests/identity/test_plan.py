@@ -2,7 +2,7 @@
 
 from mailguard.auth.accounts import Account, AccountName, SuspendedBy
 from mailguard.identity.entry import Seen, Standing
-from mailguard.identity.standing import FEW, plan
+from mailguard.identity.plan import FEW, plan
 from mailguard.store.rechecks import Change, Known
 
 ACTIVE, DISABLED, GONE = (Seen(standing) for standing in (Standing.ACTIVE, Standing.DISABLED, Standing.GONE))

@@ -14,6 +14,9 @@ DAEMONS := dovecot-imapd dovecot-lmtpd postfix isync msmtp swaks libnet-ssleay-p
 # What python-ldap is built with. There are no wheels of it.
 LDAP_BUILD := gcc python3-dev libldap-dev libsasl2-dev
 
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= $(notdir $(wildcard tests/fuzz/corpus/*))
+
 .DEFAULT_GOAL := help
 .PHONY: help install ldap demo check test guesses wheel lock system-packages
 
@@ -47,6 +50,13 @@ test: $(VENV)/.dev system-packages  ## every test, real Dovecot and Postfix incl
 guesses: $(VENV)/.dev  ## a million guesses, and a million made-up names before a disk of 50 MB: some hours
 	MAILGUARD_GUESSES=1000000 $(BIN)/python -m pytest -q --timeout=0 tests/store/test_guessing.py
 
+fuzz: $(VENV)/.fuzz  ## whatever reads strangers' bytes, fuzzed for FUZZ_SECONDS (60) each; FUZZ_TARGETS=imap for one alone
+	@for target in $(FUZZ_TARGETS); do \
+	  echo "fuzz: $$target"; mkdir -p $(VENV)/fuzz/$$target; \
+	  $(BIN)/python -m tests.fuzz $$target -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 -print_final_stats=1 \
+	    -artifact_prefix=$(VENV)/fuzz/$$target- $(VENV)/fuzz/$$target tests/fuzz/corpus/$$target || exit 1; \
+	done
+
 wheel: $(VENV)/.run  ## dist/mailguard-*.whl
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 
@@ -57,6 +67,7 @@ lock: $(VENV)/.made  ## requirements/*.lock from pyproject.toml (UPGRADE=1 takes
 	$(COMPILE) --constraint requirements/dev.lock --extra demo --group build pyproject.toml -o requirements/demo.lock
 	$(COMPILE) --constraint requirements/dev.lock --group build pyproject.toml -o requirements/run.lock
 	$(COMPILE) --constraint requirements/dev.lock --extra ldap pyproject.toml -o requirements/ldap.lock
+	$(COMPILE) --constraint requirements/dev.lock --group fuzz pyproject.toml -o requirements/fuzz.lock
 
 system-packages:  ## the daemons and mail programs of the tests, by apt
 	@scripts/system-packages $(DAEMONS) || echo "make: the tests that need these are skipped" >&2
@@ -72,6 +83,12 @@ $(VENV)/.made:
 $(VENV)/.ldap: requirements/ldap.lock
 	@scripts/system-packages $(LDAP_BUILD)
 	$(LOCKED) --no-binary python-ldap --no-build-isolation --requirement $<
+	@touch $@
+
+# Coverage guides it: atheris, of which there are wheels for some Pythons and machines only.
+$(VENV)/.fuzz: requirements/fuzz.lock | $(VENV)/.dev
+	@$(LOCKED) --requirement $< || \
+	  { echo "make: fuzzing needs atheris, of which there is no wheel for $$($(BIN)/python -V) on $$(uname -sm)" >&2; exit 1; }
 	@touch $@
 
 $(VENV)/.run $(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: requirements/%.lock pyproject.toml | $(VENV)/.made

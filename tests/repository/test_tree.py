@@ -38,5 +38,5 @@ def test_no_module_is_longer_than_a_reader_can_hold() -> None:
 
 def test_no_lock_file_names_an_index() -> None:
     locks = tracked("requirements/*.lock")
-    assert {path.name for path in locks} == {"run.lock", "demo.lock", "dev.lock", "ldap.lock"}
+    assert {path.name for path in locks} == {"run.lock", "demo.lock", "dev.lock", "ldap.lock", "fuzz.lock"}
     assert [path.name for path in locks if re.search(r"^--|https?:", path.read_text(), re.MULTILINE)] == []

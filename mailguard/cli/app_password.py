@@ -153,7 +153,7 @@ def revoke(
         await records.store.app_passwords.revoke(name, app_password_id, actor=records.actor)
         return app_password_id
 
-    say(f"revoked {with_records(ctx, work)}; the sessions opened so end now")
+    say(f"revoked {with_records(ctx, work)}; sessions opened with {'them' if every else 'it'} end now")
 
 
 @app.command("renew")

@@ -27,7 +27,7 @@ def explain(
     since: Annotated[str, typer.Option(help="How far back.", metavar="24h")] = "24h",
     as_json: AsJson = False,
 ) -> None:
-    """Why logins failed: which device, why, since when, and what to do next."""
+    """Why logins failed: which device, why, and what to do."""
     back = seconds(since, "--since") or 0.0
 
     async def work(records: Records) -> Case:

@@ -28,5 +28,9 @@ def moment(written: str, now: float, option: str) -> float | None:
     try:
         return datetime.strptime(written, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
     except ValueError:
+        pass
+    try:
         back = seconds(written, option)
-        return None if back is None else now - back
+    except typer.BadParameter as wrong:
+        raise typer.BadParameter(f"{wrong.message}; or a date such as 2026-11-01", param_hint=option) from None
+    return None if back is None else now - back

@@ -12,7 +12,7 @@ from mailguard.cli.length import seconds
 from mailguard.cli.output import AsJson, json_object, note, say, when
 from mailguard.cli.records import Address, Records, with_records
 
-NO_PAGE = "keep it until there is a portal: this version has no page yet that takes it"
+NO_PAGE = "this version has no page yet where a person signs in: that comes with the portal"
 
 bypass = typer.Typer(no_args_is_help=True, help="Bypass codes: in place of the code, for hours, once.")
 enrolment_code = typer.Typer(no_args_is_help=True, help="Enrolment codes: leave to bind the first authenticator.")

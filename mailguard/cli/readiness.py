@@ -28,7 +28,7 @@ def readiness(
     since: Annotated[str, typer.Option(help="How far back the record is read.", metavar="TIME")] = "30d",
     as_json: AsJson = False,
 ) -> None:
-    """Who would be locked out if two-factor were enforced today, as the logins of the last 30 days show it."""
+    """Who would be locked out by `enforce` today. By which client, as the logins of the last 30 days show it."""
 
     async def read(records: Records) -> list[Row]:
         if group and group not in records.settings.policy.group:

@@ -57,7 +57,7 @@ def sync(
     if not planned.changes:
         note("everybody stays as they are")
     if strangers:
-        note(f"{strangers} of the list have no account here")
+        note(f"on the list and without an account here: {strangers}")
 
 
 def _lines(file: Path) -> list[tuple[int, str]]:

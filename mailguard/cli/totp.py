@@ -191,6 +191,7 @@ def reset(
 
     name = with_records(ctx, work)
     say(f"reset {name}; its sessions end now" + (", its app passwords are revoked" if app_passwords else ""))
+    note("the bare password opens nothing until a new one is confirmed")
     note(f"next: mailguard totp enrol {name}")
 
 

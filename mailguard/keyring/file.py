@@ -144,7 +144,9 @@ def _read(path: Path) -> tuple[Generation, ...]:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             content = tomllib.load(file)
     except FileNotFoundError:
-        raise KeysError(f"{path}: no such key file; make one with `mailguard init`, or restore yours") from None
+        raise KeysError(
+            f"{path}: no such key file; restore it; a new installation gets one by `mailguard init`"
+        ) from None
     except OSError as error:
         raise KeysError(f"{path}: cannot be read ({error.strerror}); run mailguard as the user that owns it") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):

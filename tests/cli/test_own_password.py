@@ -105,7 +105,7 @@ def test_who_is_not_on_the_list_is_suspended_until_they_are_again(crowd: Install
     assert suspended(crowd) == []
     done = crowd.done("account", "sync", str(everybody))
     assert done.out == "suspended cleo@example.org\n"
-    assert done.err == "1 of the list have no account here\n"
+    assert done.err == "on the list and without an account here: 1\n"
     assert suspended(crowd) == ["cleo@example.org"]
     assert crowd.done("account", "show", "cleo", "--json").json["suspended_by"] == "source"
     crowd.done("account", "suspend", "bob")

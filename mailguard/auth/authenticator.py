@@ -43,6 +43,7 @@ from mailguard.auth.ports import (
     Winning,
     temporary,
 )
+from mailguard.auth.reading import read_code
 
 if TYPE_CHECKING:
     from mailguard.auth.accounts import AppPassword, Grant, KeyedHash
@@ -190,7 +191,8 @@ class Login:
     ) -> Admission | Refused:
         if facts.grant is not None:
             return await self._from_elsewhere(name, facts, facts.grant, identity, stake)
-        reading, step, password = self._read_code(facts, compares=stake.compares)
+        window = self._by.policies.of(facts.account).window
+        reading, step, password = read_code(self._offered, facts.devices, self._row.at, window, compares=stake.compares)
         # Before the answer: it costs time.
         ahead = drift.of(facts.devices, self._offered, self._row.at) if reading is CodeReading.WRONG else None
         # Asked of names without an account too, where none is made: else the time that the store takes, or its trouble,
@@ -235,24 +237,6 @@ class Login:
         if stake.state is Reserved.REPEATED:
             return await self._refuse(Refused(repeated), None)
         return await self._refuse(Refused(throttle.HELD[stake.state]), None) if stake.state in throttle.HELD else stake
-
-    def _read_code(self, facts: Facts, *, compares: bool) -> tuple[CodeReading, Step | None, Secret]:
-        """Read the end of the string against every authenticator: what it says, and the password that is left."""
-        if not facts.devices:
-            return CodeReading.NONE, None, self._offered.string
-        window = self._by.policies.of(facts.account).window
-        for device in facts.devices if compares else ():
-            split = self._offered.split(device.digits)
-            step = totp.step_of(device, split[1], self._row.at, window) if split is not None else None
-            if split is not None and step is not None:
-                return CodeReading.RIGHT, Step(device, step), split[0]
-        lengths = sorted({device.digits for device in facts.devices})
-        splits = [split for digits in lengths if (split := self._offered.split(digits)) is not None]
-        if not splits:
-            return CodeReading.MISSING, None, self._offered.string
-        if not compares:
-            return CodeReading.HELD, None, splits[0][0]
-        return CodeReading.WRONG if len(splits) == 1 else CodeReading.AMBIGUOUS, None, splits[0][0]
 
     async def _conclude(
         self, name: AccountName, facts: Facts, proof: Proof, stake: Stake | None

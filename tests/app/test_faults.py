@@ -217,8 +217,8 @@ async def test_a_key_file_that_is_gone_open_or_damaged_while_its_keys_are_in_use
         trouble(own.settings.keys.file)
         with pytest.raises(Exception, match="keys"):
             await own.records.keys.rotate(own.settings.keys.file, actor=OPERATOR)
-        assert passes(await in_(own, PASSWORD + own.code()))
-        assert passes(await in_(own, secret))
+        assert passes(await in_(own, PASSWORD + own.code())), await own.reasons()
+        assert passes(await in_(own, secret)), await own.reasons()
         assert await alive(client)
         client.close()
 

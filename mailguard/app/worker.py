@@ -107,11 +107,11 @@ class Worker:
         ]
 
     @classmethod
-    async def start(cls, settings: Settings, doors: Sequence[Door]) -> Worker:
+    async def start(cls, settings: Settings, doors: Sequence[Door], wall: Callable[[], float] = time.time) -> Worker:
         """Bring everything up: records, rules, jobs, and the doors last. A store that is down does not hold it up."""
         ring = keyring.load(settings.keys.file)
-        store = await Store.open(settings.store.url, ring, now=time.time)
-        clock = SystemClock(await store.audit.newest())
+        store = await Store.open(settings.store.url, ring, now=wall)
+        clock = SystemClock(await store.audit.newest(), wall)
         loop = asyncio.get_running_loop()
         rules = rules_of(settings, store, clock, ring, Turns())
         house = House(

@@ -1,7 +1,9 @@
 """Every mode of the policy at the doors of a worker, and what a change of it ends."""
 
 import asyncio
+import time
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,6 +14,7 @@ from mailguard.auth.ports import AuditRow
 from mailguard.store.crowds import CROWD
 from tests.app.conftest import Start
 from tests.app.test_worker import FAILED, alive
+from tests.store.words import StoppedClock
 from tests.support.hostile_store import ImapStore
 from tests.support.worker import ANN, OPERATOR, PASSWORD, SEED, Client, Running, eventually
 
@@ -124,6 +127,36 @@ async def test_a_reload_ends_what_is_not_allowed_any_more_and_nothing_else(start
             return [row.reason for row in rows if row.reason == "policy"]
 
         assert len(await eventually(told)) >= 1
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        pytest.param("enforce_from = {tomorrow}", id="it is enforced from today on"),
+        pytest.param('trusted_networks = [{{ network = "127.0.0.1/32", until = {today} }}]', id="trust is over"),
+    ],
+)
+async def test_a_day_that_the_policy_names_comes_by_itself(start: Start, policy: str) -> None:
+    wall = StoppedClock(time.time())
+    today = datetime.fromtimestamp(wall.at, UTC).date()
+    tomorrow = today + timedelta(days=1)
+    midnight = datetime.combine(tomorrow, datetime.min.time(), UTC).timestamp()
+    more = f'[policy]\ntwo_factor = "enforce"\n{policy.format(today=today, tomorrow=tomorrow)}\n'
+    async with start(imap=ImapStore(users=USERS), more=more, wall=wall) as running:
+        _, secret = await running.app_password(MailProtocol.IMAP, sealed=PASSWORD)
+        phone, said = await in_(running, secret)
+        assert said.startswith(b"a OK")
+        wall.at = midnight - 1
+        bare, said = await in_(running, PASSWORD)
+        assert said.startswith(b"a OK")
+        async with asyncio.timeout(1):
+            wall.at = midnight
+            assert await bare.rest() == b""
+        again, said = await in_(running, PASSWORD)
+        assert said.startswith(b"a " + FAILED)
+        assert await alive(phone)
+        for client in (phone, again):
+            client.close()
 
 
 async def test_a_shorter_grant_limit_ends_grants_that_are_older(start: Start) -> None:

@@ -556,6 +556,19 @@ async def test_what_was_revoked_after_the_facts_is_noticed(scene: Scene) -> None
     assert await scene.last() == (Event.LOGIN_REFUSED, ANN, "revoked-in-flight")
 
 
+async def test_a_policy_that_changed_since_the_decision_holds(scene: Scene) -> None:
+    scene.policy = Policy(two_factor=TwoFactor.OBSERVE)
+    login, directory = scene.login(PASSWORD)
+    admission = await login.decide(directory)
+    assert isinstance(admission, Admission)
+    assert await login.still_stands(admission, Policies(scene.policy)) is None
+    strict = Policy(two_factor=TwoFactor.ENFORCE, enforce_from=NOON + 60)
+    assert await login.still_stands(admission, Policies(strict)) is None
+    scene.hands.at += 60
+    assert await login.still_stands(admission, Policies(strict)) == Refused(Reason.REVOKED_IN_FLIGHT)
+    assert await scene.last() == (Event.LOGIN_REFUSED, ANN, "revoked-in-flight")
+
+
 async def test_records_that_are_gone_let_nobody_in(folder: Path, scene: Scene) -> None:
     secret, _ = await scene.app_password()
     login, directory = scene.login(secret)

@@ -12,11 +12,12 @@ import pytest
 
 from mailguard import keyring
 from mailguard.app.naming import naming_of
-from mailguard.checks import Level, examine
+from mailguard.checks import Finding, Level, examine
 from mailguard.checks.certificates import _covers
 from mailguard.store import Store
+from mailguard.store.crowds import CROWD
 from tests.checks.conftest import Site
-from tests.store.words import ANN, OPERATOR
+from tests.store.words import ANN, OPERATOR, came
 from tests.support.certs import Authority
 
 
@@ -108,6 +109,23 @@ async def test_records_from_the_future_mean_a_wrong_clock(site: Site) -> None:
         database.commit()
     (found,) = await site.worst()
     assert (found.level, "behind the newest record" in found.what) == (Level.FAIL, True)
+
+
+async def test_one_private_address_for_everybody_is_found_unless_it_is_meant(site: Site) -> None:
+    await site.found()
+    came(site.folder / "records" / "mailguard.db", "10.0.0.5", CROWD, time.time())
+    (found,) = await site.worst()
+    assert found.level is Level.FAIL
+    assert f"{CROWD} accounts came from the one private address 10.0.0.5" in found.what
+    assert "policy.shared_networks" in found.remedy
+    site.changes["policy.shared_networks"] = ["10.0.0.5/32"]
+
+    async def failures(clinic: str) -> list[Finding]:
+        found = await site.worst(f"\n[policy.group.clinic]\nshared_networks = {clinic}\n")
+        return [each for each in found if each.level is Level.FAIL]
+
+    assert await failures('["10.0.0.0/24"]') == []
+    assert await failures("[]") == [found], "the clinic's grants are off there"
 
 
 async def test_a_record_that_nobody_vouches_for_any_more_is_found(site: Site) -> None:

@@ -162,6 +162,13 @@ def admitted(outcome: object) -> Admission:
     return outcome
 
 
+def came(database: Path, address: str, accounts: int, at: float) -> None:
+    """So many accounts were granted from one private address."""
+    for number in range(accounts):
+        key = f"{address} {number}".encode()
+        sql(database, "INSERT OR REPLACE INTO known_networks VALUES (?, ?, ?, ?)", key, key, at, address)
+
+
 @contextmanager
 def full_disk(size: int) -> Iterator[None]:
     """No file may be written beyond this size."""

@@ -191,9 +191,10 @@ async def running(
     login: str = "own",
     more: str = "",
     source: str = 'questions = "1000/30m"\n',
+    wall: Callable[[], float] = time.time,
 ) -> AsyncIterator[Running]:
     """Start scripted stores and a worker before them; stop all of it at the end. `more` is appended to the file,
-    `source` is what stands below [identity]."""
+    `source` is what stands below [identity], `wall` the time of day that the worker goes by."""
     async with AsyncExitStack() as stack:
 
         def store(script: Script) -> int:
@@ -213,7 +214,7 @@ async def running(
         doors = [Door(listen, bind(listen.address)) for listen in settings.listen]
         for door in doors:
             stack.callback(door.sock.close)
-        worker = await Worker.start(settings, doors)
+        worker = await Worker.start(settings, doors, wall)
         stack.push_async_callback(worker.stop)
         records = await Store.open(settings.store.url, ring)
         stack.push_async_callback(records.close)

@@ -17,7 +17,7 @@ from mailguard.checks.doors import doors
 from mailguard.checks.files import files
 from mailguard.checks.findings import Finding, Level, fail, ok
 from mailguard.checks.letters import letters
-from mailguard.checks.machine import clock, keys, masters, owners, records
+from mailguard.checks.machine import clock, keys, owners, records, secrets
 from mailguard.checks.stores import stores
 from mailguard.config import ConfigError, ConfigErrors, Settings
 
@@ -53,7 +53,7 @@ async def examine(
     ring, finding = keys(settings)
     yield finding
     for finding in chain(
-        dead(settings), masters(settings), files(settings), certificates(settings, now), owners(settings)
+        dead(settings), secrets(settings), files(settings), certificates(settings, now), owners(settings)
     ):
         yield finding
     yield clock()

@@ -20,18 +20,24 @@ _OTHERS_WRITE = 0o022
 def files(settings: Settings) -> Iterator[Finding]:
     """Modes and owners. Whether the guard itself may read them: machine.owners."""
     database = database_path(settings.store.url)
-    read_by_guard = [settings.file, settings.keys.file, settings.tls.certificate, settings.tls.private_key]
-    read_by_guard += [file for each in settings.tls.names for file in (each.certificate, each.private_key)]
-    read_by_guard += [each.master_secret_file for each in settings.backend.values() if each.master_secret_file]
-    if settings.names.aliases is not None:
-        read_by_guard.append(settings.names.aliases)
     trusted = _trusted(settings)
-    for file in dict.fromkeys((*read_by_guard, database)):
+    for file in dict.fromkeys(read_by_guard(settings)):
         if file.exists():
             yield from _changed_by_others(file, trusted)
     for folder in dict.fromkeys(each.parent for each in (settings.file, settings.keys.file, database)):
         if folder.exists():
             yield from _folder(folder)
+
+
+def read_by_guard(settings: Settings) -> Iterator[Path]:
+    """Every file that mailguard opens while it serves."""
+    yield from (settings.file, settings.keys.file, settings.tls.certificate, settings.tls.private_key)
+    for name in settings.tls.names:
+        yield from (name.certificate, name.private_key)
+    yield from (file for _, file in settings.secret_files())
+    if settings.names.aliases is not None:
+        yield settings.names.aliases
+    yield database_path(settings.store.url)
 
 
 def _trusted(settings: Settings) -> set[int]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mailguard import keyring
 from mailguard.auth.ports import StoreUnavailable
+from mailguard.checks.files import read_by_guard
 from mailguard.checks.findings import Finding, fail, ok, warn
 from mailguard.config import Settings
 from mailguard.keyring import Keyring, KeysError
@@ -41,18 +42,11 @@ def keys(settings: Settings) -> tuple[Keyring | None, Finding]:
     return ring, ok(f"key file, {len(ring.generations)} generation(s), newest {ring.newest.id}")
 
 
-def masters(settings: Settings) -> Iterator[Finding]:
+def secrets(settings: Settings) -> Iterator[Finding]:
     """Are the secrets for stores, the directory and the relay for letters readable by mailguard alone?"""
-    for name, backend in settings.backend.items():
-        file = backend.master_secret_file
-        if file is not None and file.exists() and file.stat().st_mode & 0o077:
-            yield fail(f"backend.{name}.master_secret_file may be read by others", f"do: chmod 0600 {file}")
-    file = settings.identity.ldap.bind_secret_file if settings.identity.ldap is not None else None
-    if file is not None and file.exists() and file.stat().st_mode & 0o077:
-        yield fail("identity.ldap.bind_secret_file may be read by others", f"do: chmod 0600 {file}")
-    file = settings.notify.relay.secret_file if settings.notify.relay is not None else None
-    if file is not None and file.exists() and file.stat().st_mode & 0o077:
-        yield fail("notify.relay.secret_file may be read by others", f"do: chmod 0600 {file}")
+    for key, file in settings.secret_files():
+        if file.exists() and file.stat().st_mode & 0o077:
+            yield fail(f"{key} may be read by others", f"do: chmod 0600 {file}")
 
 
 def owners(settings: Settings) -> Iterator[Finding]:
@@ -65,11 +59,7 @@ def owners(settings: Settings) -> Iterator[Finding]:
         yield fail(f"there is no user {settings.server.user}", "make it, or write another in server.user")
         return
     groups = os.getgrouplist(user.pw_name, user.pw_gid)
-    wanted = [settings.keys.file, settings.tls.certificate, settings.tls.private_key, database_path(settings.store.url)]
-    wanted += [each.master_secret_file for each in settings.backend.values() if each.master_secret_file]
-    if settings.notify.relay is not None and settings.notify.relay.secret_file is not None:
-        wanted.append(settings.notify.relay.secret_file)
-    for file in wanted:
+    for file in dict.fromkeys(read_by_guard(settings)):
         if file.exists() and not _readable(file.stat(), user.pw_uid, groups):
             yield fail(f"{file} cannot be read by {user.pw_name}", f"do: chown {user.pw_name} {file}")
 

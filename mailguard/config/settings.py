@@ -13,7 +13,7 @@ from types import MappingProxyType
 from mailguard.config import kinds
 from mailguard.config.choices import AuditStream, LogFormat, Successes
 from mailguard.config.connections import Backend, Identity, Listen, Networks, NotifyRelay, Server, Tls
-from mailguard.config.key import Key, key, lines_of
+from mailguard.config.key import Key, key, keys_of, lines_of
 from mailguard.config.kinds import ADDRESS, MAILBOX, NETWORKS, PATH
 from mailguard.config.rules import Names, Policy, Throttle
 
@@ -115,6 +115,14 @@ class Settings:
         """Every key: full name, value in TOML, declaration."""
         for prefix, table in self._tables():
             yield from lines_of(table, prefix)
+
+    def secret_files(self) -> Iterator[tuple[str, Path]]:
+        """The files that hold one secret each, by the keys that name them."""
+        for prefix, table in self._tables():
+            for field_name, declared in keys_of(type(table)):
+                file = getattr(table, field_name)
+                if declared.name.endswith("secret_file") and file is not None:
+                    yield f"{prefix}.{declared.name}", file
 
     def _tables(self) -> Iterator[tuple[str, object]]:
         yield from (("server", self.server), ("tls", self.tls))

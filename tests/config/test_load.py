@@ -19,8 +19,11 @@ from mailguard.config import (
     TwoFactor,
     load,
 )
+from mailguard.config.connections import Backend, Identity, NotifyRelay, SubmissionBackend
+from mailguard.config.directory import IdentityLdap
 from mailguard.config.errors import Wrong
 from mailguard.config.kinds import ADDRESS, duration, in_words
+from mailguard.config.settings import Notify
 
 SMALLEST = """
 [server]
@@ -449,3 +452,18 @@ def test_no_value_of_a_key_breaks_the_reader(value: object) -> None:
 def test_letters_need_a_sender_a_way_and_no_clear_text(tmp_path: Path, tables: str, said: str) -> None:
     (problem,) = problems(tmp_path, tables)
     assert said in problem
+
+
+def test_every_file_that_holds_a_secret_is_known_by_its_key() -> None:
+    """Whoever checks their modes and owners must not forget one."""
+    files = {name: Path(f"/etc/mailguard/{name}") for name in ("master", "directory", "relay")}
+    settings = Settings(
+        identity=Identity(ldap=IdentityLdap(bind_secret_file=files["directory"])),
+        backend={"imap": Backend(master_secret_file=files["master"]), "submission": SubmissionBackend()},
+        notify=Notify(relay=NotifyRelay(secret_file=files["relay"])),
+    )
+    assert dict(settings.secret_files()) == {
+        "identity.ldap.bind_secret_file": files["directory"],
+        "backend.imap.master_secret_file": files["master"],
+        "notify.relay.secret_file": files["relay"],
+    }

@@ -12,7 +12,20 @@ from mailguard.auth.attempt import MailProtocol, Origin
 from mailguard.auth.passwords import digest_app_password, generate_app_password
 from mailguard.auth.policy import Policy
 from mailguard.store import Store, new_id
-from tests.life.machine import AWAY6, CODE_GOOD, HOME, POLICIES, SIGNED_IN_FOR, WAITS, any_, when
+from tests.life.machine import (
+    AWAY6,
+    BRIEF,
+    BRIEF_LIMIT,
+    CODE_GOOD,
+    HOME,
+    POLICIES,
+    SIGNED_IN_FOR,
+    USUAL,
+    WAITS,
+    any_,
+    origins,
+    when,
+)
 from tests.life.model import DAY, Device
 from tests.life.people import People
 from tests.store.words import ANN, OPERATOR, put
@@ -157,6 +170,36 @@ class Administrators(People):
         self.what_was_ended_is_known_to_have_ended()
         self.strings_are_tried()
         self.everything_is_tried()
+
+    @rule(end=st.sampled_from(["password", "idle", "hard end", "shorter limit"]), at=origins, leaves=st.booleans())
+    @when(lambda self: self.model.exists and not self.model.suspended and len(self.model.devices) < 4)
+    def grant_until_it_ends(self, end: str, at: Origin, leaves: bool) -> None:
+        """A mail program that a new code let in goes on with its string, until the grant is over."""
+        self.change_policy(BRIEF if end == "hard end" else USUAL)
+        self.bind()
+        string = self.with_code(len(self.model.devices) - 1, 0)
+        self.tried_by_both(string, at)
+        if leaves or end == "idle":
+            self.everybody_leaves()
+        match end:
+            case "password":
+                self.run(self.password_set())
+                self.model.change_password(self.new_password())
+            case "idle":
+                self.time_passes(USUAL.grant_idle - 1)
+                self.attempt(0, self.told(string, at))
+                self.everybody_leaves()
+                self.time_passes(USUAL.grant_idle)
+            case _:
+                self.change_policy(USUAL if end == "hard end" else BRIEF)
+                self.time_passes(BRIEF_LIMIT - 1)
+                self.tried_by_both(string, at)
+                self.time_passes(1.0)
+        self.tried_by_both(string, at)
+
+    def tried_by_both(self, string: str, at: Origin) -> None:
+        for process in range(2):
+            self.attempt(process, self.told(string, at))
 
     @rule(policy=st.sampled_from(POLICIES))
     def change_policy(self, policy: Policy) -> None:

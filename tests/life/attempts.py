@@ -52,8 +52,8 @@ class Attempts(Life):
         self.comes(at, string)
         for seconds, coming, leaves in again:
             self.what_was_ended_is_known_to_have_ended()
-            for session in list(self.model.opened) if leaves else []:
-                self.leaves(session)
+            if leaves:
+                self.everybody_leaves()
             self.hands.at += seconds
             self.comes(coming, string)
 

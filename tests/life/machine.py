@@ -33,6 +33,8 @@ T = TypeVar("T")
 HOME, HOME6 = Origin.of("192.0.2.7", 40001), Origin.of("2001:db8::7", 40001)
 AWAY, AWAY6 = Origin.of("198.51.100.9", 40002), Origin.of("2001:db8:1::9", 40002)
 USUAL = Policy(grant_connections=2)
+BRIEF_LIMIT = 600.0
+BRIEF = replace(USUAL, grant_limit=BRIEF_LIMIT)
 POLICIES = [
     USUAL,
     replace(USUAL, two_factor=TwoFactor.ENFORCE),
@@ -231,6 +233,10 @@ class Life(RuleBasedStateMachine):
     def leaves(self, session: Opened) -> None:
         self.run(self.store.sessions.ended([(session.session, self.end_of(session.session))]))
         self.model.left(session, self.hands.at)
+
+    def everybody_leaves(self) -> None:
+        for session in list(self.model.opened):
+            self.leaves(session)
 
     def end_of(self, session: str) -> AuditRow:
         return AuditRow(Event.SESSION_ENDED, self.hands.at, account=ANN, session=session)

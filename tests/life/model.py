@@ -314,6 +314,8 @@ class Model:
         self.factor_required = False
         self.withdraw(CodeKind.ENROLMENT)
         self.wrong.clear()
+        for each in self.opened:
+            each.fallen |= each.admission.factor is Factor.PASSWORD
 
     def unbind(self, device: Device) -> None:
         self.devices.remove(device)

@@ -18,7 +18,7 @@ from mailguard.auth.events import Event
 from mailguard.auth.notices import Failing, Notice, NoticeKind, Occasion, tells_all
 from mailguard.auth.ports import AuditRow
 from mailguard.config.kinds import is_mailbox
-from mailguard.store import audit, outbox, refusals
+from mailguard.store import audit, outbox, programs, refusals
 from mailguard.store.macs import fits
 from mailguard.store.schema import accounts, addresses, notices
 
@@ -108,6 +108,7 @@ class Notices:
             told = tuple(_notice(row) for row in rows)
             recipients = tuple(first[_c.recipients].split())
             if not first[_c.letter]:
+                told = tuple(_with_client(connection, notice) for notice in told)
                 recipients = _everybody(self._vouched(connection, recipients, told, now), told, organisation)
             letter = Letter(first[_c.letter] or rows[0][_c.id], first[_c.account], recipients, told)
             again = {
@@ -116,8 +117,9 @@ class Notices:
                 "tries": first[_c.tries] + 1,
                 "next_at": now + min(FIRST_PAUSE * 2 ** min(first[_c.tries], 16), LONGEST_PAUSE),
             }
-            for row in rows:
-                connection.execute(_CLAIM, {"due": row[_c.id], **again})
+            for row, notice in zip(rows, told, strict=True):
+                # With its facts: the letter must be the same at every try.
+                connection.execute(_CLAIM, {"due": row[_c.id], "facts": outbox.facts(notice), **again})
             if recipients and now - told[0].at < GIVE_UP_SECONDS:
                 return letter
             self._give_up(connection, letter, first[_c.error] if recipients else NOBODY)
@@ -212,6 +214,12 @@ def _everybody(recipients: tuple[str, ...], told: tuple[Notice, ...], organisati
         recipients = (*recipients, organisation)
     others = tuple(dict.fromkeys(each for each in recipients if each.casefold() != account))
     return (*others, account) if to_all and others and is_mailbox(account) else others
+
+
+def _with_client(connection: Connection, notice: Notice) -> Notice:
+    if notice.kind not in outbox.NAMES_ITSELF_WITHIN or notice.client:
+        return notice
+    return replace(notice, client=programs.named_itself(connection, notice.account, notice.address, notice.at))
 
 
 def _notice(row: RowMapping) -> Notice:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 DAY = 24 * 3600.0
 MOST_A_DAY = {NoticeKind.REPLAY: 5, NoticeKind.CLIENT_REFUSED: 5, NoticeKind.CLIENT_UNNAMED: 5}
 """Letters to one account for what strangers can cause from as many networks as they have. The record holds it all."""
+NAMES_ITSELF_WITHIN = {NoticeKind.FACTOR_WANTED: 60.0}
+"""Seconds that a letter waits which is to name a mail program: it gives its name after its login."""
 
 _c = notices.c
 _PUT = insert(notices)
@@ -82,15 +84,20 @@ def put(connection: Connection, why: Occasion, notice: Notice) -> bool:
         "kind": notice.kind.value,
         "subject": why.subject,
         "at": notice.at,
-        "facts": json.dumps({k: v for k, v in asdict(notice).items() if v and k not in ("kind", "account", "at")}),
+        "facts": facts(notice),
         "recipients": " ".join(connection.execute(_RECIPIENTS, recipients).scalars()),
         "letter": "",
         "tries": 0,
-        "next_at": notice.at,
+        "next_at": notice.at + NAMES_ITSELF_WITHIN.get(notice.kind, 0.0),
         "error": "",
     }
     connection.execute(_PUT, values)
     return True
+
+
+def facts(notice: Notice) -> str:
+    """What there is to tell, as a row holds it."""
+    return json.dumps({k: v for k, v in asdict(notice).items() if v and k not in ("kind", "account", "at")})
 
 
 def _label(connection: Connection, credential: str) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, exists, func, select
 from mailguard.auth.attempt import Reason
 from mailguard.auth.events import Event
 from mailguard.auth.notices import Failing
+from mailguard.store import programs
 from mailguard.store.schema import accounts, app_passwords, audit, audit_repeats
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 PIECE = 2000  # rows of the record at a time
 MOST = 20_000  # devices that are kept in mind
-CLIENT_SECONDS = 90 * 24 * 3600.0  # how long ago a program may have named itself
 TELLING = (
     Reason.APP_PASSWORD_REVOKED,
     Reason.APP_PASSWORD_EXPIRED,
@@ -73,17 +73,6 @@ _WRITTEN = _found(audit, *_PIECE)
 _HELD_BACK = _found(audit_repeats, audit_repeats.c.repeats >= 0)  # their row is still to come
 _OF_CREDENTIAL = select(app_passwords.c.label, app_passwords.c.last_client).where(
     app_passwords.c.id == bindparam("credential")
-)
-_NAMED_ITSELF = (
-    select(_c.client)
-    .where(
-        _c.account == bindparam("owner"),
-        _c.address == bindparam("where"),
-        _c.client != "",
-        _c.at > bindparam("since"),
-    )
-    .order_by(_c.at.desc())
-    .limit(1)
 )
 
 
@@ -161,9 +150,7 @@ def _named(connection: Connection, refusals: Refusals) -> Failing:
         row = connection.execute(_OF_CREDENTIAL, {"credential": device.credential}).first()
         label, client = (row.label, row.last_client) if row is not None else ("", "")
     if not client:
-        since = refusals.last_at - CLIENT_SECONDS
-        known = {"owner": device.account, "where": device.address, "since": since}
-        client = connection.execute(_NAMED_ITSELF, known).scalar() or ""
+        client = programs.named_itself(connection, device.account, device.address, refusals.last_at)
     return Failing(
         refusals.reason, device.address, device.protocol, refusals.times, refusals.last_at, client=client, label=label
     )

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mailguard.auth.accounts import Account
-from mailguard.auth.attempt import Reason
+from mailguard.auth.attempt import Client, Factor, MailProtocol, Reason, Watched
 from mailguard.auth.events import Event
 from mailguard.auth.notices import SECOND_ADDRESS_WAITS, WEEK, Failing, Notice, NoticeKind, Occasion
 from mailguard.auth.ports import AuditRow
 from mailguard.keyring import Keyring
 from mailguard.store import Store
 from mailguard.store.notices import GIVE_UP_SECONDS, KEPT_SECONDS, LONGEST_PAUSE, NOBODY, Letter
-from tests.store.words import ANN, OPERATOR, StoppedClock, phone, sql
+from mailguard.store.outbox import NAMES_ITSELF_WITHIN
+from mailguard.store.sessions import SessionRow
+from tests.store.words import ANN, HOME, OPERATOR, StoppedClock, granted, phone, sql
 
 HOME_MAIL, WORK_MAIL, DESK = "ann@home.example", "ann@work.example", "desk@office.example"
 
@@ -151,6 +154,41 @@ async def test_an_address_that_was_removed_since_still_hears_of_what_was_before(
     letter = await claimed(told, DESK)
     assert letter.recipients == (HOME_MAIL,)
     assert letter.notices[-1].kind is NoticeKind.ADDRESS_REMOVED
+
+
+@pytest.mark.parametrize("stays", [True, False])
+async def test_who_is_warned_is_told_what_the_program_called_itself_after_its_login(
+    told: Store, clock: StoppedClock, stays: bool
+) -> None:
+    warned = granted(at=clock.at, factor=Factor.PASSWORD, reason=Watched.WARNED.value, detail="from 2027-03-01 on")
+    await told.ledger.record(warned)
+    session = SessionRow(
+        id=warned.session,
+        account=ANN,
+        protocol=MailProtocol.IMAP,
+        address=str(HOME.address),
+        port=HOME.port,
+        pid=1,
+        factor=Factor.PASSWORD,
+        credential="",
+        device="",
+        grant="",
+        client="",
+        started_at=clock.at,
+        seen_at=clock.at,
+    )
+    await told.sessions.opened([session])
+    assert await told.notices.claim(DESK) is None, "it may still give its name"
+    await told.sessions.named(session.id, Client("K-9 Mail", "6.8"))
+    if not stays:
+        end = replace(warned, event=Event.SESSION_ENDED, reason="", client="K-9 Mail 6.8")
+        await told.sessions.ended([(session.id, end)])
+    clock.at += NAMES_ITSELF_WITHIN[NoticeKind.FACTOR_WANTED]
+    letter = await claimed(told, DESK)
+    assert [notice.client for notice in letter.notices] == ["K-9 Mail 6.8"]
+    await told.notices.failed(letter, "451 later")
+    clock.at += LONGEST_PAUSE
+    assert await claimed(told, DESK) == letter
 
 
 async def test_two_processes_never_have_the_same_letter_in_hand(

@@ -172,8 +172,6 @@ def _by_right_password(
 def _by_bare(account: Account | None, origin: Origin, policy: Policy, now: float) -> Decision:
     """A right password of who has no factor."""
     match policy.bare(account, origin.address, now):
-        case Bare.REFUSED:
-            return Refused(Reason.SECOND_FACTOR_REQUIRED)
         case Bare.TRUSTED:
             return Granted(Factor.PASSWORD, watched=Watched.TRUSTED_NETWORK)
         case Bare.WARNED:
@@ -184,3 +182,5 @@ def _by_bare(account: Account | None, origin: Origin, policy: Policy, now: float
             return Granted(Factor.PASSWORD, watched=Watched.WOULD_BE_REFUSED)
         case Bare.PASSES:
             return Granted(Factor.PASSWORD)
+        case _:
+            return Refused(Reason.SECOND_FACTOR_REQUIRED)

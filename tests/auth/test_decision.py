@@ -426,6 +426,18 @@ def test_what_a_policy_leaves_of_a_session(
     assert policies.still_allow(admission, origin, now) is stays
 
 
+@pytest.mark.parametrize(
+    ("origin", "now", "outcome"),
+    [
+        pytest.param(HERE, NOW, Granted(Factor.PASSWORD, watched=Watched.TRUSTED_NETWORK), id="from there"),
+        pytest.param(HERE, NOW + 9, Refused(Reason.SECOND_FACTOR_REQUIRED), id="when it is over"),
+        pytest.param(THERE, NOW, Refused(Reason.SECOND_FACTOR_REQUIRED), id="from elsewhere"),
+    ],
+)
+def test_a_trusted_network_stands_in_for_a_factor(origin: Origin, now: float, outcome: Decision) -> None:
+    assert decided(Proof(answer=YES), policy=TRUST, origin=origin, now=now) == outcome
+
+
 def test_a_policy_changes_by_itself_at_the_days_it_names() -> None:
     policies = Policies(LATER, {"staff": TRUST})
     assert not policies.changes_between(NOW, NOW + 4)

@@ -11,6 +11,7 @@ URL = "https://mail.example.org/security"
 SAY = Say(URL)
 LATER = {
     Reason.THROTTLED,
+    Reason.LOCKED,
     Reason.BACKEND_UNAVAILABLE,
     Reason.IDENTITY_UNAVAILABLE,
     Reason.BACKEND_REFUSED,

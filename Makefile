@@ -47,8 +47,8 @@ test: $(VENV)/.dev system-packages  ## every test, real Dovecot and Postfix incl
 	$(BIN)/coverage report --skip-covered --fail-under=90
 	$(BIN)/coverage report --skip-covered --fail-under=100 --include='mailguard/auth/*,mailguard/protocols/*'
 
-guesses: $(VENV)/.dev  ## a million guesses, and a million made-up names before a disk of 50 MB: some hours
-	MAILGUARD_GUESSES=1000000 $(BIN)/python -m pytest -q --timeout=0 tests/store/test_guessing.py
+guesses: $(VENV)/.dev  ## a million guesses, and a million made-up names before a disk of 50 MB: about an hour
+	MAILGUARD_GUESSES=1000000 $(BIN)/python -m pytest -q -s --timeout=0 tests/store/test_guessing.py
 
 fuzz: $(VENV)/.fuzz  ## whatever reads strangers' bytes, fuzzed for FUZZ_SECONDS (60) each; FUZZ_TARGETS=imap for one alone
 	@for target in $(FUZZ_TARGETS); do \

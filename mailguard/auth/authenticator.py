@@ -30,6 +30,7 @@ from mailguard.auth.ports import (
     Asked,
     AuditRow,
     Clock,
+    Crowded,
     Entry,
     Facts,
     Identity,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from mailguard.secret import Secret
 
 PERMIT_SECONDS = 60.0
+CROWDED = "too many logins that are not decided yet"
 LOOKS = 100  # with a rest of a tenth of a second between, for questions in flight to be answered
 
 _LOST = {
@@ -140,11 +142,16 @@ class Login:
         reservation = throttle.reservation(by.keyring, name, self._origin, string, by.questions, known=known)
         # The same string on several connections is one question: its answer marks it as wrong, or opens a grant.
         said = reservation.mark.hex()
-        async with by.turns.behind_first(name, said) as passed, by.turns.take(name, self._origin.network):
-            outcome = await self._in_turn(name, facts, identity, reservation)
-            if isinstance(outcome, Admission) or temporary(outcome.reason):
-                passed()
-            return outcome
+        where = self._origin.network
+        try:
+            with by.turns.room(name, where):
+                async with by.turns.behind_first(name, said) as passed, by.turns.take(name, where):
+                    outcome = await self._in_turn(name, facts, identity, reservation)
+                    if isinstance(outcome, Admission) or temporary(outcome.reason):
+                        passed()
+                    return outcome
+        except Crowded:
+            return await self._refuse(Refused(Reason.THROTTLED, CROWDED), None)
 
     async def _in_turn(
         self, name: AccountName, facts: Facts, identity: Identity, reservation: Reservation

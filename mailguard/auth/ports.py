@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum, StrEnum, unique
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -31,6 +31,10 @@ T = TypeVar("T")
 
 class StoreUnavailable(Exception):
     """Our own records cannot be read or written now: nobody new gets in, nothing is burnt."""
+
+
+class Crowded(Exception):
+    """Too many wait to be asked about already: whoever comes now is not."""
 
 
 class Clock(Protocol):
@@ -61,12 +65,14 @@ class Asked(Identity, Protocol):
 class Turns(Protocol):
     """Who may ask when: a secret that is being asked about is not asked about by hundreds at once."""
 
+    def room(self, name: AccountName, network: str) -> AbstractContextManager[None]:
+        """A place among those who wait, held before any turn at what a stranger can make up. Crowded: there is none."""
+
     def take(self, name: AccountName, network: str) -> AbstractAsyncContextManager[None]:
         """Wait for one's turn at a name, from a network."""
 
     def behind_first(self, name: AccountName, what: str) -> AbstractAsyncContextManager[Callable[[], None]]:
-        """Wait for one's turn at what several logins of a name stand on: alone, until one of them calls what it is
-        handed because it passed."""
+        """Wait for one's turn at what several logins stand on: alone, until one that passed calls what it is handed."""
 
     async def rest(self) -> None:
         """Let a moment pass."""

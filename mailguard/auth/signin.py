@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from mailguard.auth import credential, recovery, throttle, totp
 from mailguard.auth.accounts import AccountKind, AccountName, CodeKind
 from mailguard.auth.attempt import Factor, Reason, Refused, Step, Verdict
-from mailguard.auth.authenticator import LOOKS, ask
+from mailguard.auth.authenticator import CROWDED, LOOKS, ask
 from mailguard.auth.events import Event
 from mailguard.auth.names import NameRefused
-from mailguard.auth.ports import AuditRow, Entering, Lost, Reserved, Stake, StoreUnavailable, temporary
+from mailguard.auth.ports import AuditRow, Crowded, Entering, Lost, Reserved, Stake, StoreUnavailable, temporary
 from mailguard.auth.standing import Proven, SignedIn, Site, Standing, standing_of
 from mailguard.secret import Secret
 
@@ -155,20 +155,27 @@ class SignIn:
         """Is it the password of whoever is signed in already? It counts like a sign-in, and opens nothing by itself."""
         self._string = Secret(b"\0prove\0" + self._password.reveal())
         self._row = replace(self._row, account=signed.name)
+        where = self._origin.network
         try:
-            reservation = self._reservation(signed.name, self._by.questions, known=True)
-            async with self._by.turns.take(signed.name, self._origin.network):
-                stake = await self._stake(reservation)
-                if isinstance(stake, Refused):
-                    return stake
-                answer = await ask(identity, signed.name, self._password)
-                if answer.verdict is not Verdict.YES:
-                    no = answer.verdict is Verdict.NO
-                    why = Refused(Reason.WRONG_PASSWORD) if no else Refused(answer.reason, answer.detail)
-                    return await self._refuse(why, stake)
-                await self._house.records.right(stake)
+            try:
+                with self._by.turns.room(signed.name, where):
+                    async with self._by.turns.take(signed.name, where):
+                        return await self._proven(signed, identity)
+            except Crowded:
+                return await self._refuse(Refused(Reason.THROTTLED, CROWDED), None)
         except StoreUnavailable as trouble:
             return Refused(Reason.RECORDS_UNAVAILABLE, str(trouble))
+
+    async def _proven(self, signed: SignedIn, identity: Identity) -> Proven | Refused:
+        stake = await self._stake(self._reservation(signed.name, self._by.questions, known=True))
+        if isinstance(stake, Refused):
+            return stake
+        answer = await ask(identity, signed.name, self._password)
+        if answer.verdict is not Verdict.YES:
+            no = answer.verdict is Verdict.NO
+            why = Refused(Reason.WRONG_PASSWORD) if no else Refused(answer.reason, answer.detail)
+            return await self._refuse(why, stake)
+        await self._house.records.right(stake)
         return Proven(signed.account_id, self._password)
 
     async def _named(self, name: AccountName, identity: Identity) -> SignedIn | Refused:
@@ -176,15 +183,22 @@ class SignIn:
             # A clock set back would take a bypass that has ended, as it would take old codes of an authenticator.
             return await self._refuse(Refused(Reason.CLOCK_UNTRUSTED), None)
         turns, reservation = self._by.turns, self._reservation(name, self._by.questions)
-        said = reservation.mark.hex()
-        async with turns.behind_first(name, said), turns.take(name, self._origin.network):
-            facts = await self._by.ledger.facts(name, (), (), self._row.at)
-            stake = await self._stake(replace(reservation, known=facts.account is not None), facts.account)
-            if isinstance(stake, Refused):
-                return stake
-            shown = await self._shown(facts, compares=stake.compares)
-            answer = await ask(identity, name, self._password)
-            return await self._conclude(name, facts, shown, answer, stake)
+        said, where = reservation.mark.hex(), self._origin.network
+        try:
+            with turns.room(name, where):
+                async with turns.behind_first(name, said), turns.take(name, where):
+                    return await self._in_turn(name, identity, reservation)
+        except Crowded:
+            return await self._refuse(Refused(Reason.THROTTLED, CROWDED), None)
+
+    async def _in_turn(self, name: AccountName, identity: Identity, reservation: Reservation) -> SignedIn | Refused:
+        facts = await self._by.ledger.facts(name, (), (), self._row.at)
+        stake = await self._stake(replace(reservation, known=facts.account is not None), facts.account)
+        if isinstance(stake, Refused):
+            return stake
+        shown = await self._shown(facts, compares=stake.compares)
+        answer = await ask(identity, name, self._password)
+        return await self._conclude(name, facts, shown, answer, stake)
 
     async def _shown(self, facts: Facts, *, compares: bool) -> Shown:
         """Look at the second field: against the authenticators, or against the one-time codes. The string alone says

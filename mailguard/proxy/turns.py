@@ -1,13 +1,27 @@
-"""Decisions at one name from one network take turns, a few at a time."""
+"""Decisions at one name from one network take turns, a few at a time, and so many wait at the most."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from mailguard.auth.ports import Crowded
 
 REST_SECONDS = 0.1
 AT_ONCE = 8  # as many as a client opens connections when it starts
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """How many wait. A login goes on after its client left, so connections that are closed at once pile up logins: the
+    limits on connections bound nothing here."""
+
+    of_name: int = 256  # from one network: a client has a handful, and all of them may bring the same code
+    of_network: int = 1024  # an office after a power cut
+    overall: int = 4096  # some 100 MB
 
 
 class Turns:
@@ -17,12 +31,30 @@ class Turns:
     it as known; a directory behind the store would have locked its account. Of this process, like its connections.
     """
 
-    def __init__(self, at_once: int = AT_ONCE) -> None:
+    def __init__(self, at_once: int = AT_ONCE, most: Most | None = None) -> None:
         self._at_once = at_once
+        self._most = Most() if most is None else most
         self._queues: dict[tuple[str, str], _Queue] = {}
+        self._waiting: Counter[tuple[str, ...]] = Counter()
 
     def __len__(self) -> int:
-        return len(self._queues)
+        return len(self._queues) + len(self._waiting)
+
+    @contextmanager
+    def room(self, name: str, network: str) -> Iterator[None]:
+        """Hold a place among those who wait. Crowded: there are too many of this name and network, or of all."""
+        most = self._most
+        held = {(name, network): most.of_name, (network,): most.of_network, (): most.overall}
+        if any(self._waiting[key] >= limit for key, limit in held.items()):
+            raise Crowded
+        self._waiting.update(held.keys())
+        try:
+            yield
+        finally:
+            self._waiting.subtract(held.keys())
+            for key in held:
+                if not self._waiting[key]:
+                    del self._waiting[key]
 
     @asynccontextmanager
     async def take(self, name: str, network: str) -> AsyncIterator[None]:

@@ -2,8 +2,8 @@
 
 A flood does not fill the disk: events of one kind for one account, network, credential and reason that come faster
 than their rate share one row (store.repeats; SECURITY.md, threat model). Names that no account has are anybody's to
-make up: they share two rates, of their network and of all, whatever they are. An account's own rows are never counted
-away in that.
+make up: they share rates, of their network and of all, in a minute and in a day, whatever they are. An account's own
+rows are never counted away in that.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ RATES = {
 """Rows in RATE_SECONDS for events that strangers can cause at will."""
 MADE_UP_OF_NETWORK, MADE_UP = 100, 400
 """The same, for one event and reason at all names together that are no account's."""
+MADE_UP_OF_DAY = 2000
+"""The same in a day: a patient flood, slow enough for the rates above, would fill any disk in weeks."""
 LATEST = 500  # rows that are looked through for those
 PAGE = 1000
 
@@ -65,11 +67,11 @@ _ALIKE = ("event", "account", "network", "credential", "reason")
 _APPEND = insert(audit)
 _RECENT = select(func.count()).where(*(_c[name] == bindparam(name) for name in _ALIKE), _c.at > bindparam("since"))
 _latest = select(_c.at, _c.event, _c.reason, _c.network, _c.account).order_by(_c.seq.desc()).limit(LATEST).subquery()
+_IS_ACCOUNT = select(exists().where(accounts.c.name == bindparam("account")))
 _LIKE_MADE_UP = select(func.count().filter(_latest.c.network == bindparam("network")), func.count()).where(
     _latest.c.event == bindparam("event"),
     _latest.c.reason == bindparam("reason"),
     _latest.c.at > bindparam("since"),
-    ~exists().where(accounts.c.name == bindparam("account")),
     ~exists().where(accounts.c.name == _latest.c.account),
 )
 # Rows of windows that are over come late: the newest one may tell of something older.
@@ -85,23 +87,29 @@ def append(connection: Connection, row: AuditRow) -> None:
         alike = [values[name] for name in (*_ALIKE, "protocol")]
         if repeats.count(connection, alike, row.at, values, window=repeats.DAY, counts=repeats.FIRST) > repeats.FIRST:
             return
-    elif (rate := RATES.get(row.event)) is not None:
-        shared = _enough(connection, values, row.at, rate)
-        if shared is not None:
-            repeats.count(connection, shared, row.at, values)
-            return
+    elif (rate := RATES.get(row.event)) is not None and _shares(connection, values, row.at, rate):
+        return
     connection.execute(_APPEND, values)
 
 
-def _enough(connection: Connection, values: Mapping[str, object], at: float, rate: int) -> Sequence[object] | None:
-    """What a row has in common with so many others that it shares one with them; None where it gets its own."""
+def _shares(connection: Connection, values: Mapping[str, object], at: float, rate: int) -> bool:
+    """Count a row among so many others like it that they share one; False where it gets its own."""
     alike = {**{name: values[name] for name in _ALIKE}, "since": at - RATE_SECONDS}
     if connection.execute(_RECENT, alike).scalar_one() >= rate:
-        return [values[name] for name in _ALIKE]
+        repeats.count(connection, [values[name] for name in _ALIKE], at, values)
+        return True
+    if connection.execute(_IS_ACCOUNT, alike).scalar_one():
+        return False
     here, anywhere = connection.execute(_LIKE_MADE_UP, alike).one()
+    event, reason = values["event"], values["reason"]
     if here >= MADE_UP_OF_NETWORK:
-        return [values["event"], values["network"], values["reason"]]
-    return [values["event"], values["reason"]] if anywhere >= MADE_UP else None
+        repeats.count(connection, [event, values["network"], reason], at, values)
+        return True
+    if anywhere >= MADE_UP:
+        repeats.count(connection, [event, reason], at, values)
+        return True
+    of_day = ["made up", event, reason]
+    return repeats.count(connection, of_day, at, values, window=repeats.DAY, counts=-MADE_UP_OF_DAY) >= 0
 
 
 def altered(table: str, row_id: str, at: float, *, account: str = "", actor: str = "system") -> AuditRow:

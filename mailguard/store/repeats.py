@@ -50,7 +50,7 @@ def count(
 ) -> int:
     """Count one event with those that are `alike` in its window of so many seconds; how many further ones there are.
 
-    `counts` is where that begins: at 0, or at FIRST where the caller writes a row for the first one.
+    `counts` is where that begins: at 0, or below it by as many as the caller writes rows for: FIRST is one.
     """
     key = {"alike": "\0".join(map(str, alike)), "until": (at // window + 1) * window, "repeats": counts}
     return int(connection.execute(_COUNT, {**values, **key}).scalar_one())

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,23 @@ import pytest
 from mailguard.auth.ports import StoreUnavailable
 from mailguard.backends import dial, identity
 from mailguard.protocols.codes import BUSY
+from mailguard.proxy.turns import Most, Turns
 from mailguard.store import engine
 from tests.app.conftest import Start
 from tests.support.certs import Authority, Issued
 from tests.support.hostile_store import ImapStore, Peer
-from tests.support.worker import ANN, MASTER, MASTER_SECRET, OPERATOR, PASSWORD, Client, Running, eventually, running
+from tests.support.worker import (
+    ANN,
+    MASTER,
+    MASTER_SECRET,
+    OPERATOR,
+    PASSWORD,
+    Client,
+    Running,
+    eventually,
+    plain,
+    running,
+)
 
 LATER = b"a NO [UNAVAILABLE] " + BUSY.encode()
 PAGE = 4096
@@ -276,6 +289,32 @@ async def test_an_identity_source_that_hangs(
         source.script = ImapStore(users={ANN: PASSWORD})
         assert passes(await in_(master, string))
         client.close()
+
+
+async def test_a_client_that_reconnects_for_ever_piles_up_no_logins(start: Start) -> None:
+    """A login goes on when its client leaves: what bounds connections does not bound these."""
+    imap = ImapStore(users={ANN: "x"}, masters={MASTER: MASTER_SECRET})
+    async with start(imap=imap, identity=silent, login="master") as master:
+        _, secret = await master.app_password()
+        house = master.worker.house
+        by = replace(house.rules.authenticator, turns=Turns(most=Most(of_name=3)))
+        house.rules = replace(house.rules, authenticator=by)
+        turned_away = 0
+        for more in (9, 12):
+            clients = [await master.client() for _ in range(12)]
+            for number, client in enumerate(clients):
+                client.say(b"a AUTHENTICATE PLAIN %b\r\n" % plain(ANN, f"wrong {number}"))
+            turned_away += more
+
+            async def heard(of: int = turned_away) -> bool:
+                return len(await master.reasons()) == of
+
+            await eventually(heard)
+            for client in clients:
+                client.close()
+        assert set(await master.reasons()) == {"throttled"}
+        assert await in_(master, "another") == b"a NO [UNAVAILABLE] Too many attempts, try again later"
+        assert passes(await in_(master, secret))
 
 
 async def test_a_store_that_hangs_in_mid_login(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ from mailguard.auth.ports import Questions, Reserved
 from mailguard.auth.vault import public_half
 from mailguard.config.choices import TwoFactor
 from mailguard.keyring import Keyring
-from mailguard.proxy.turns import Turns
+from mailguard.proxy.turns import Most, Turns
 from mailguard.secret import Secret
 from mailguard.store import Store, new_id
 from tests.store.words import sql
@@ -876,3 +876,20 @@ async def test_a_flood_of_strangers_makes_a_known_network_wait_for_nothing(scene
         await scene.outcome(f"wrong{number}", origin=Origin.of(f"10.{number}.0.1", 1))
     assert await scene.outcome(PASSWORD + scene.code(), origin=AWAY) is Reason.THROTTLED
     assert await scene.outcome(PASSWORD + scene.code()) is Factor.CODE
+
+
+async def test_where_too_many_wait_neither_app_password_nor_grant_does(scene: Scene) -> None:
+    await scene.enrol()
+    secret, _ = await scene.app_password()
+    string = PASSWORD + scene.code()
+    assert await scene.outcome(string) is Factor.CODE
+    asked = len(scene.directory.asked)
+    scene.turns = Turns(most=Most(overall=1))
+    with scene.turns.room("bob@example.org", AWAY.network):
+        for name in (ANN, "nobody"):
+            assert await scene.outcome(PASSWORD, name=name) is Reason.THROTTLED
+            assert (await scene.last())[::2] == (Event.LOGIN_DEFERRED, "throttled")
+        assert await scene.outcome(secret) is Factor.APP_PASSWORD
+        assert await scene.outcome(string) is Factor.GRANT
+    assert len(scene.directory.asked) == asked
+    assert await scene.outcome("wrong") is Reason.WRONG_PASSWORD

@@ -23,7 +23,7 @@ from mailguard.auth.standing import Proven, SignedIn, Site, Standing
 from mailguard.config.choices import TwoFactor
 from mailguard.keyring import Keyring
 from mailguard.net.threads import Threads
-from mailguard.proxy.turns import Turns
+from mailguard.proxy.turns import Most, Turns
 from mailguard.secret import Secret
 from mailguard.store import Store
 from tests.auth.test_authenticator import (
@@ -517,6 +517,20 @@ async def test_a_question_does_not_wait_for_ever(scene: Scene) -> None:
     assert await scene.outcome(scene.digits(-1), origin=AWAY) is Reason.THROTTLED
     scene.directory.answers.set()
     await first
+
+
+async def test_where_too_many_wait_nobody_is_asked(scene: Scene) -> None:
+    await scene.enrol()
+    done = await scene.decided(scene.digits())
+    assert isinstance(done, SignedIn)
+    scene.turns = Turns(most=Most(of_name=0))
+    asked = len(scene.directory.asked)
+    assert await scene.outcome(scene.digits(1)) is Reason.THROTTLED
+    proven = await scene.attempt(PASSWORD, "").prove(done, scene.directory)
+    assert isinstance(proven, Refused)
+    assert proven.reason is Reason.THROTTLED
+    assert len(scene.directory.asked) == asked
+    assert len(scene.turns) == 0
 
 
 async def test_a_reset_while_the_directory_thinks_lets_nobody_in(scene: Scene) -> None:

@@ -1,6 +1,37 @@
 """Accounts on the command line."""
 
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from mailguard import keyring
+from mailguard.auth import throttle
+from mailguard.auth.accounts import AccountName
+from mailguard.auth.attempt import Origin
+from mailguard.secret import Secret
+from mailguard.store import Store
 from tests.cli.conftest import Installation
+from tests.store.words import ANN, refused
+
+
+def guess(at: Installation, times: int, network: Callable[[int], str], *, apart: float = 0.0) -> float:
+    """So many wrong passwords at ann's name, the last of them now; when that was."""
+
+    async def work() -> float:
+        keys, now = keyring.load(at.file.parent / "keys.toml"), time.time()
+        store = await Store.open(f"sqlite:///{at.file.parent / 'mailguard.db'}", keys)
+        try:
+            for number in range(times):
+                when = now - (times - 1 - number) * apart
+                origin = Origin.of(network(number), 1)
+                reservation = throttle.reservation(keys, AccountName(ANN), origin, Secret(b"%d" % number), known=True)
+                await store.ledger.refuse(refused(at=when), await store.ledger.reserve(reservation, when))
+        finally:
+            await store.close()
+        return now
+
+    return asyncio.run(work())
 
 
 def test_an_account_is_added_under_its_canonical_name(own: Installation) -> None:
@@ -26,6 +57,35 @@ def test_a_name_that_no_store_reads_as_one_user_is_refused(own: Installation) ->
 
 def test_the_masters_own_name_is_refused(master: Installation) -> None:
     assert master("account", "add", "guard@example.org").code == 1
+
+
+def test_show_tells_what_was_guessed_and_what_waits(own: Installation) -> None:
+    own.done("account", "add", "ann")
+    fields = ("wrong_in_a_row", "waits_until", "waits_until_at_known_networks", "networks_waiting")
+
+    def shown(*more: str) -> list[object]:
+        row = own.done("account", "show", "ann", "--json").json
+        return [row[field] for field in (*fields, *more)]
+
+    assert shown("networks_waiting_until") == [0, None, None, 0, None]
+    now = guess(own, 10, lambda _: "198.51.100.9")
+    in_a_row, *waits, networks, end = shown("networks_waiting_until")
+    assert (in_a_row, waits, networks) == (10, [None, None], 1)
+    assert 0 < datetime.fromisoformat(str(end)).timestamp() - now <= 31
+    guess(own, 20, lambda number: f"10.{number}.0.1")
+    in_a_row, strangers, known, networks = shown()
+    assert (in_a_row, known, networks) == (20, None, 1)
+    assert strangers is not None
+    assert "networks waiting until" in own.done("account", "show", "ann").out
+    own.done("account", "unlock", "ann")
+    assert shown() == [0, None, None, 0]
+
+
+def test_show_tells_what_only_unlocking_helps(own: Installation) -> None:
+    own.done("account", "add", "ann")
+    guess(own, 90, lambda number: f"10.{number}.0.1", apart=4000.0)
+    row = own.done("account", "show", "ann", "--json").json
+    assert (row["wrong_in_a_row"], row["waits_until"], row["waits_until_at_known_networks"]) == (90, "unlocked", None)
 
 
 def test_show_tells_what_an_account_has(own: Installation) -> None:

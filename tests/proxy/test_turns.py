@@ -1,11 +1,13 @@
 """A few at a time, a name and a network; nobody waits for another's."""
 
 import asyncio
+from contextlib import ExitStack
 
 import pytest
 
+from mailguard.auth.ports import Crowded
 from mailguard.net.tasks import Tasks
-from mailguard.proxy.turns import Turns
+from mailguard.proxy.turns import Most, Turns
 
 ANN, BOB, HOME, AWAY = "ann@example.org", "bob@example.org", "192.0.2.7/32", "198.51.100.9/32"
 
@@ -71,4 +73,27 @@ async def test_behind_the_first_all_wait_until_somebody_has_passed() -> None:
             go.set()
             await asyncio.sleep(0)
     assert sorted(inside) == list(range(6))
+    assert len(turns) == 0
+
+
+@pytest.mark.parametrize(
+    ("most", "places", "others"),
+    [
+        (Most(of_name=2), [(ANN, HOME)] * 2, [(ANN, AWAY), (BOB, HOME)]),
+        (Most(of_network=2), [(ANN, HOME), (BOB, HOME)], [(ANN, AWAY)]),
+        (Most(overall=2), [(ANN, HOME), (BOB, AWAY)], []),
+    ],
+)
+def test_so_many_wait_and_no_more(most: Most, places: list[tuple[str, str]], others: list[tuple[str, str]]) -> None:
+    turns = Turns(most=most)
+    with ExitStack() as inside:
+        for place in places:
+            inside.enter_context(turns.room(*place))
+        for _ in range(3):  # whoever is turned away takes nobody's place, and leaves none behind
+            with pytest.raises(Crowded), turns.room(ANN, HOME):
+                pytest.fail("there was no room")
+        for place in others:
+            inside.enter_context(turns.room(*place))
+    with turns.room(ANN, HOME):
+        pass
     assert len(turns) == 0

@@ -9,7 +9,8 @@ from mailguard.auth.attempt import Factor, MailProtocol, Origin
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.keyring import Keyring
-from mailguard.store import Store
+from mailguard.store import Store, repeats
+from mailguard.store import audit as record
 from mailguard.store.audit import MADE_UP, MADE_UP_OF_NETWORK, RATES, Recorded
 from tests.store.words import (
     ANN,
@@ -130,6 +131,25 @@ async def test_a_flood_of_made_up_names_from_everywhere_is_counted_too(store: St
         origin = Origin.of(f"2001:db8:0:{number:x}::1", 40000)
         await store.ledger.refuse(refused(f"u{number}@example.org", NOON + number / 100, origin), None)
     assert len([r for r in await store.audit.list() if r.row.event is Event.LOGIN_REFUSED]) == MADE_UP
+
+
+async def test_a_patient_flood_of_made_up_names_shares_a_row_a_day(
+    store: Store, clock: StoppedClock, monkeypatch: pytest.MonkeyPatch, ann: Account
+) -> None:
+    monkeypatch.setattr(record, "MADE_UP_OF_DAY", 3)
+    for number in range(8):
+        await store.ledger.refuse(refused(f"u{number}@example.org", NOON + number * 600), None)
+        await store.ledger.refuse(refused(ANN, NOON + number * 600), None)
+    clock.at += repeats.DAY
+    await store.sealer.seal()
+    made_up = [r for r in await refusals(store) if r.row.account != ANN]
+    assert [(r.row.account, r.repeats) for r in made_up] == [
+        ("u0@example.org", 0),
+        ("u1@example.org", 0),
+        ("u2@example.org", 0),
+        ("u3@example.org", 4),
+    ]
+    assert len(await refusals(store)) == len(made_up) + 8, "an account's own rows stay"
 
 
 async def test_what_is_tried_at_an_account_is_not_lost_among_made_up_names(store: Store, ann: Account) -> None:

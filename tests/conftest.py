@@ -5,9 +5,14 @@ fixtures on asyncio's event loop and again on uvloop's.
 """
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.certs import Authority, Issued
 from tests.support.loops import ASYNCIO, BOTH, Loops
+
+# A busy machine is not a bug: what must be quick has tests of its own that measure it.
+settings.register_profile("mailguard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mailguard")
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Loops:

@@ -83,11 +83,13 @@ async def test_all_spellings_open_one_mailbox(played: Played, protocol: MailProt
 
 @pytest.mark.parametrize("protocol", MailProtocol)
 async def test_all_spellings_share_one_allowance_of_guesses(played: Played, protocol: MailProtocol) -> None:
-    guard, guesser = played.guard, f"127.0.6.{1 + list(MailProtocol).index(protocol)}"
+    here = 1 + list(MailProtocol).index(protocol)
+    guard, guesser = played.guard, f"127.0.6.{here}"
     spellings = (FOREIGN, *SPELLINGS[FOREIGN])
     for number in range(ALLOWANCES[Counts.PAIR].free):
         spelling = spellings[number % len(spellings)]
-        assert failed(await answered(guard, protocol, Login(spelling, f"store-{number:012d}"), guesser))
+        wrong = f"store-{here}{number:011d}"  # what the other door has heard counts no more
+        assert failed(await answered(guard, protocol, Login(spelling, wrong), guesser))
     asked = len(played.passwords.asked)
     for spelling in spellings:
         answer = await answered(guard, protocol, Login(spelling, USERS[FOREIGN]), guesser)

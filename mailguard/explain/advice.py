@@ -95,6 +95,18 @@ ADVICE: Mapping[Kind, Words] = {
         "App passwords that are right are not held up. {others}",
         ("mailguard account unlock {name}",),
     ),
+    Kind.LOCKED: Words(
+        "A hundred wrong passwords or codes came for this account in a row, without a right one between. Password and "
+        "code are not looked at any more; app passwords go on working. Ask its owner whether it was they. If not, "
+        "somebody is guessing: see from where, and let the password be changed. Then unlock the account.",
+        ("mailguard audit list {name} --since 24h", "mailguard account unlock {name}"),
+    ),
+    Kind.CODES_HELD: Words(
+        "The password was right, but five codes after it were wrong, so none is looked at for ten minutes. Let the "
+        "owner wait that long and then type one code, slowly. If it was not the owner, somebody knows the password: "
+        "have it changed.",
+        ("mailguard account unlock {name}",),
+    ),
     Kind.FACTOR_DEMANDED: Words(
         "The password was right, but this account must have a second factor and has none. Set one up with its owner, "
         "here or by a code for the web pages; devices that sign in by themselves then get app passwords.",

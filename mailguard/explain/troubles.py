@@ -34,6 +34,8 @@ class Kind(StrEnum):
     ANOTHERS = "anothers"  # an app password with somebody else's name
     ANOTHER_PROGRAM = "another-program"  # under a client lock
     THROTTLED = "throttled"
+    LOCKED = "locked"  # after a hundred wrong in a row
+    CODES_HELD = "codes-held"  # a right password, and five wrong codes behind it
     FACTOR_DEMANDED = "factor-demanded"
     CODES_BARRED = "codes-barred"
     PASSWORD_BARRED = "password-barred"
@@ -56,6 +58,7 @@ KINDS: Mapping[Reason, Kind] = {
     Reason.CODE_MISSING: Kind.NO_CODE,
     Reason.CODE_WRONG: Kind.WRONG_CODE,
     Reason.CODE_REUSED: Kind.USED_CODE,
+    Reason.CODES_USED_UP: Kind.CODES_HELD,
     Reason.REPLAY: Kind.REPLAY,
     Reason.SUSPENDED: Kind.SUSPENDED,
     Reason.SECOND_FACTOR_REQUIRED: Kind.FACTOR_DEMANDED,
@@ -68,6 +71,7 @@ KINDS: Mapping[Reason, Kind] = {
     Reason.APP_PASSWORD_SCOPE: Kind.WRONG_SCOPE,
     Reason.APP_PASSWORD_NEEDS_VAULT: Kind.NEEDS_VAULT,
     Reason.THROTTLED: Kind.THROTTLED,
+    Reason.LOCKED: Kind.LOCKED,
     Reason.VAULT_STALE: Kind.VAULT_STALE,
     Reason.BACKEND_UNAVAILABLE: Kind.STORE_DOWN,
     Reason.IDENTITY_UNAVAILABLE: Kind.SOURCE_DOWN,

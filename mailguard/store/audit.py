@@ -3,7 +3,7 @@
 A flood does not fill the disk: events of one kind for one account, network, credential and reason that come faster
 than their rate share one row (store.repeats; SECURITY.md, threat model). Names that no account has are anybody's to
 make up: they share rates, of their network and of all, in a minute and in a day, whatever they are. An account's own
-rows are never counted away in that.
+rows are never counted away in that: they share one beyond thousands a day alone.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ MADE_UP_OF_NETWORK, MADE_UP = 100, 400
 """The same, for one event and reason at all names together that are no account's."""
 MADE_UP_OF_DAY = 2000
 """The same in a day: a patient flood, slow enough for the rates above, would fill any disk in weeks."""
+OF_ACCOUNT_A_DAY = 10_000
+"""The same at one account, from everywhere together: a thousand networks that are each held to their rate."""
 LATEST = 500  # rows that are looked through for those
 PAGE = 1000
 
@@ -98,10 +100,11 @@ def _shares(connection: Connection, values: Mapping[str, object], at: float, rat
     if connection.execute(_RECENT, alike).scalar_one() >= rate:
         repeats.count(connection, [values[name] for name in _ALIKE], at, values)
         return True
-    if connection.execute(_IS_ACCOUNT, alike).scalar_one():
-        return False
-    here, anywhere = connection.execute(_LIKE_MADE_UP, alike).one()
     event, reason = values["event"], values["reason"]
+    if connection.execute(_IS_ACCOUNT, alike).scalar_one():
+        of_account = ["account", values["account"], event, reason]
+        return repeats.count(connection, of_account, at, values, window=repeats.DAY, counts=-OF_ACCOUNT_A_DAY) >= 0
+    here, anywhere = connection.execute(_LIKE_MADE_UP, alike).one()
     if here >= MADE_UP_OF_NETWORK:
         repeats.count(connection, [event, values["network"], reason], at, values)
         return True

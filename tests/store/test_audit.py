@@ -152,6 +152,23 @@ async def test_a_patient_flood_of_made_up_names_shares_a_row_a_day(
     assert len(await refusals(store)) == len(made_up) + 8, "an account's own rows stay"
 
 
+async def test_a_thousand_networks_at_one_account_share_a_row_a_day(
+    store: Store, clock: StoppedClock, monkeypatch: pytest.MonkeyPatch, ann: Account
+) -> None:
+    monkeypatch.setattr(record, "OF_ACCOUNT_A_DAY", 3)
+    for number in range(8):
+        elsewhere = Origin.of(f"198.51.100.{number}", 1)
+        await store.ledger.refuse(refused(ANN, NOON + number, elsewhere), None)
+    await store.ledger.refuse(refused(ANN, NOON, reason="code-wrong"), None)
+    clock.at += repeats.DAY
+    await store.sealer.seal()
+    assert [(r.row.reason, r.repeats) for r in await refusals(store)] == [
+        *[("wrong-password", 0)] * 3,
+        ("code-wrong", 0),
+        ("wrong-password", 4),
+    ]
+
+
 async def test_what_is_tried_at_an_account_is_not_lost_among_made_up_names(store: Store, ann: Account) -> None:
     for number in range(MADE_UP_OF_NETWORK + 40):
         await store.ledger.refuse(refused(f"u{number}@example.org"), None)

@@ -9,6 +9,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 LOCKED := $(PIP) install --require-hashes --only-binary :all:
 COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --custom-compile-command "make lock"
 
+# Most of a test's time is waiting: for a failure's delay, for a daemon. Two at a time, a module in one process.
+PROCESSES ?= 2
+
 # What the end-to-end tests drive.
 DAEMONS := dovecot-imapd dovecot-lmtpd postfix isync msmtp swaks libnet-ssleay-perl curl openssl slapd ldap-utils fail2ban
 # What python-ldap is built with. There are no wheels of it.
@@ -42,7 +45,7 @@ check: $(VENV)/.dev  ## format, lint, types, layers, example configuration, tree
 test: $(VENV)/.dev system-packages  ## every test, real Dovecot and Postfix included, and the coverage gates
 	@$(MAKE) --no-print-directory $(VENV)/.ldap || echo "make: the tests of directories are skipped" >&2
 	@rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest $(PYTEST)
+	$(BIN)/coverage run -m pytest --numprocesses $(PROCESSES) --dist loadfile $(PYTEST)
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --fail-under=90
 	$(BIN)/coverage report --skip-covered --fail-under=100 --include='mailguard/auth/*,mailguard/protocols/*'

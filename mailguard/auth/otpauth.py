@@ -6,7 +6,6 @@ The link holds the seed. What is refused is told without showing any of it.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -69,7 +68,7 @@ def _seed(written: str) -> Secret:
     bare = _SPACING.sub("", written).rstrip("=").upper()
     try:
         seed = base64.b32decode(bare + "=" * (-len(bare) % 8))
-    except binascii.Error:
+    except ValueError:  # also of a letter outside ASCII
         raise LinkRefused("holds no seed that can be read (secret=… in base32); export it again") from None
     bits = len(seed) * 8
     if bits < LEAST_BITS:

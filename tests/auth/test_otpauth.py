@@ -60,6 +60,7 @@ def test_a_seed_may_be_spaced_in_lower_case_and_padded(written: str) -> None:
         (f"otpauth://totp/ann?secret={SEED}&secret={SEED}", "twice"),
         ("otpauth://totp/ann", "no seed that can be read|0 bits"),
         ("otpauth://totp/ann?secret=1189", "no seed that can be read"),
+        ("otpauth://totp/ann?secret=%B6DPEHPKPJBSWEHHPE", "no seed that can be read"),
         ("otpauth://totp/ann?secret=JBSWY3DPEHPK3PXP", "80 bits.*112.*enrol a new one"),
         (f"otpauth://totp/ann?secret={SEED * 8}", "1280 bits"),
         (f"otpauth://totp/ann?secret={SEED}&digits=7", "six nor eight"),

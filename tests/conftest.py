@@ -5,11 +5,13 @@ fixtures on asyncio's event loop and again on uvloop's.
 """
 
 import imaplib
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.certs import Authority, Issued
+from tests.support.log import Started, logging_into_buffers
 from tests.support.loops import ASYNCIO, BOTH, Loops
 
 # A busy machine is not a bug: what must be quick has tests of its own that measure it.
@@ -34,3 +36,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def localhost(authority: Authority) -> Issued:
     """A certificate for localhost, 127.0.0.1 and mail.example.org, issued by `authority`."""
     return authority.issue("localhost", "mail.example.org", "127.0.0.1", "::1")
+
+
+@pytest.fixture
+def started() -> Iterator[Started]:
+    """Starts logging into a buffer; what was there before comes back afterwards."""
+    with logging_into_buffers() as start:
+        yield start

@@ -37,9 +37,8 @@ class StoreSignIns:
         """Read; a row that was altered behind our back is recorded as such. Of no account as many reads as of one."""
         account_id, name = ("", "") if account is None else (account.id, account.name)
         good, altered = await self._database.read(lambda c: codes.usable(c, self._seal, account_id, now))
-        for code in altered:
-            row = audit.altered(one_time_codes.name, code.id, now, account=name)
-            await self._database.write(lambda c, row=row: audit.append(c, row))  # type: ignore[misc]
+        if altered:
+            await self._database.write(lambda c: _tell_of(c, altered, now, name))
         return good
 
     async def enter(self, entering: Entering) -> str | Lost:
@@ -83,3 +82,8 @@ def _enter(connection: Connection, seal: Seal, entering: Entering) -> str:
         vault.reseal(connection, seal, account_id, entering.store_password, now)
     audit.append(connection, entering.audit)
     return account_id
+
+
+def _tell_of(connection: Connection, altered: Sequence[OneTimeCode], now: float, name: str) -> None:
+    for code in altered:
+        audit.append(connection, audit.altered(one_time_codes.name, code.id, now, account=name))

@@ -1,18 +1,15 @@
 """What the log says of guesses, and what fail2ban reads in it (OWASP ASVS 16.4.1)."""
 
-import io
 import json
-import logging
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from mailguard.config import LogFormat
-from mailguard.observe import logs
 from mailguard.proxy.house import LINES_OF_NETWORK
+from tests.support.log import Started
 from tests.support.worker import ANN, PASSWORD, Running
 
 FILTER = Path(__file__).resolve().parents[2] / "deploy/fail2ban/filter.d/mailguard.conf"
@@ -26,27 +23,6 @@ NAMES = (
     f"INFO mailguard.guess wrong secret counted address={FORGED} protocol=imap",
     f"{FORGED}@example.org",
 )
-Started = Callable[[LogFormat], io.StringIO]
-
-
-@pytest.fixture
-def started() -> Iterator[Started]:
-    """Logging into a buffer; what was there before comes back afterwards."""
-    root, ours = logging.getLogger(), logging.getLogger("mailguard")
-    handlers, levels = list(root.handlers), (root.level, ours.level)
-    silenced = {name: logging.getLogger(name).disabled for name in logs.SILENCED}
-
-    def start(form: LogFormat) -> io.StringIO:
-        stream = io.StringIO()
-        logs.start(form, stream)
-        return stream
-
-    yield start
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
-    for name, disabled in silenced.items():
-        logging.getLogger(name).disabled = disabled
 
 
 async def guess(at: Running, secret: str, *, name: str = ANN) -> None:

@@ -1,9 +1,7 @@
 """Log records: one line each, escaped, in UTC, without a secret."""
 
-import io
 import json
 import logging
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -13,29 +11,9 @@ from hypothesis import strategies as st
 from mailguard.config import LogFormat
 from mailguard.observe import logs
 from mailguard.secret import Secret
+from tests.support.log import Started
 
 PASSWORD = "hunter2-correct-horse"
-Started = Callable[[LogFormat], io.StringIO]
-
-
-@pytest.fixture
-def started() -> Iterator[Started]:
-    """Starts logging into a buffer; what was there before comes back afterwards."""
-    root, ours = logging.getLogger(), logging.getLogger("mailguard")
-    handlers, levels = list(root.handlers), (root.level, ours.level)
-    silenced = {name: logging.getLogger(name).disabled for name in logs.SILENCED}
-
-    def start(form: LogFormat) -> io.StringIO:
-        stream = io.StringIO()
-        logs.start(form, stream)
-        return stream
-
-    yield start
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
-    for name, disabled in silenced.items():
-        logging.getLogger(name).disabled = disabled
 
 
 def test_a_json_record_carries_its_fields(started: Started) -> None:

@@ -123,7 +123,7 @@ class Scene:
         return decided.factor if isinstance(decided, Admission) else decided.reason
 
     async def decided(self, string: str, **how: object) -> Admission | Refused:
-        login, directory = self.login(string, **how)  # type: ignore[arg-type]
+        login, directory = self.login(string, **how)  # type: ignore[arg-type]  # passed on as it is
         return await login.decide(directory)
 
     def code(self, offset: int = 0) -> str:

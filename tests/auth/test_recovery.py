@@ -43,7 +43,7 @@ def test_it_costs_as_many_hashes_whatever_there_is(monkeypatch: pytest.MonkeyPat
 
     def counted(secret: bytes, salt: bytes, **how: int) -> bytes:
         hashed.append(salt)
-        return low_level.hash_secret_raw(secret, salt, **how)  # type: ignore[arg-type]
+        return low_level.hash_secret_raw(secret, salt, **how)  # type: ignore[arg-type]  # passed on as it is
 
     paper, bypass = recovery.make(2), recovery.make(1)
     monkeypatch.setattr(recovery, "hash_secret_raw", counted)

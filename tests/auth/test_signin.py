@@ -87,7 +87,7 @@ class Scene:
         return await self.attempt(password, second, **how).decide(self.directory)  # type: ignore[arg-type]
 
     async def outcome(self, second: str = "", **how: object) -> tuple[Factor, Standing] | Reason:
-        done = await self.decided(second, **how)  # type: ignore[arg-type]
+        done = await self.decided(second, **how)  # type: ignore[arg-type]  # passed on as it is
         return (done.factor, done.standing) if isinstance(done, SignedIn) else done.reason
 
     async def by_mail(self, string: str) -> Reason | Factor:
@@ -99,7 +99,7 @@ class Scene:
         made = recovery.make(1)
         end = None if kind is CodeKind.RECOVERY else self.hands.at + good_for
         how = {"actor": OPERATOR, "expires_at": end, "may_enrol": may_enrol}
-        await self.store.codes.issue(ANN, kind, made, **how)  # type: ignore[arg-type]
+        await self.store.codes.issue(ANN, kind, made, **how)  # type: ignore[arg-type]  # passed on as it is
         return recovery.grouped(made.codes[0])
 
     def digits(self, offset: int = 0) -> str:
@@ -167,7 +167,7 @@ def one_time(kind: CodeKind) -> OneTimeCode:
         (ACCOUNT, YES, Shown(True, code=one_time(CodeKind.BYPASS)), True, True, Factor.BYPASS),
     ],
 )
-def test_who_is_in_by_what(  # noqa: PLR0917
+def test_who_is_in_by_what(  # noqa: PLR0917  (one column a fact)
     account: Account | None, answer: Answer, shown: Shown, enrolled: bool, creates: bool, outcome: Factor | Reason
 ) -> None:
     found = judge(account, answer, shown, enrolled=enrolled, creates=creates)

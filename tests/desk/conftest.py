@@ -41,7 +41,7 @@ class Office(Scene):
         )
 
     async def signed(self, second: str = "", **how: object) -> SignedIn:
-        done = await self.decided(second, **how)  # type: ignore[arg-type]
+        done = await self.decided(second, **how)  # type: ignore[arg-type]  # passed on as it is
         assert not isinstance(done, Refused), done
         return done
 

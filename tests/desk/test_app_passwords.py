@@ -33,7 +33,7 @@ async def claim(office: Office, name: AccountName = ANN, **changes: object) -> S
     token = generate_app_password()
     now = office.hands.at
     made = Claim(new_id(), account.id, "tablet", frozenset({MailProtocol.IMAP}), now, now + DAY, issued_by=OPERATOR)
-    row = replace(made, **changes)  # type: ignore[arg-type]
+    row = replace(made, **changes)  # type: ignore[arg-type]  # passed on as it is
     await office.store.claims.issue(name, row, digest_claim(office.ring, token), actor=OPERATOR)
     return token
 

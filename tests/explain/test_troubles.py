@@ -17,7 +17,7 @@ ROW = AuditRow(Event.LOGIN_REFUSED, NOON, account=ANN, origin=HOME, protocol=Mai
 
 
 def refused(reason: Reason, at: float = 0.0, *, repeats: int = 0, last: float = 0.0, **more: object) -> Recorded:
-    row = replace(ROW, at=NOON + at, reason=reason.value, **more)  # type: ignore[arg-type]
+    row = replace(ROW, at=NOON + at, reason=reason.value, **more)  # type: ignore[arg-type]  # passed on as it is
     return Recorded(1, row, repeats, NOON + max(at, last))
 
 

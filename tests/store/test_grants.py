@@ -43,7 +43,7 @@ async def device(store: Store, ann: Account) -> TotpDevice:
 
 
 def first(keys: Keyring, device: TotpDevice, **more: object) -> Entry:
-    return by_code(keys, device, 101, grant=LIMIT, idle=IDLE, **more)  # type: ignore[arg-type]
+    return by_code(keys, device, 101, grant=LIMIT, idle=IDLE, **more)  # type: ignore[arg-type]  # passed on as it is
 
 
 def further(

@@ -30,7 +30,7 @@ def session(number: int = 1, account: str = ANN, **changes: object) -> SessionRo
         started_at=NOON + number,
         seen_at=NOON + number,
     )
-    return replace(row, **changes)  # type: ignore[arg-type]
+    return replace(row, **changes)  # type: ignore[arg-type]  # passed on as it is
 
 
 def over(row: SessionRow) -> tuple[str, AuditRow]:

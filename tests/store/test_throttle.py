@@ -18,7 +18,7 @@ DEFERRED = AuditRow(Event.LOGIN_DEFERRED, NOON, account=ANN, reason="backend-una
 
 
 async def stake(store: Store, mark: bytes = b"aaa", at: float = NOON, **how: bytes) -> Stake:
-    return await store.ledger.reserve(stakes(mark, **how), at)  # type: ignore[arg-type]
+    return await store.ledger.reserve(stakes(mark, **how), at)  # type: ignore[arg-type]  # passed on as it is
 
 
 async def wrong(store: Store, mark: bytes = b"aaa", at: float = NOON, **how: bytes) -> Reserved:

@@ -7,6 +7,8 @@ from enum import StrEnum, unique
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, NewType
 
+from mailguard.auth.roles import EVERYTHING, Role, RoleLimit
+
 if TYPE_CHECKING:
     from mailguard.auth.attempt import MailProtocol
     from mailguard.secret import Secret
@@ -43,10 +45,16 @@ class Account:
     name: AccountName
     kind: AccountKind = AccountKind.PERSON
     group: str = ""
-    administrator: bool = False
+    role: Role = Role.NONE
+    role_limit: RoleLimit = EVERYTHING
     suspended_by: SuspendedBy = SuspendedBy.NOBODY
     factor_required: bool = False  # its factors were reset: a bare password stays refused on mail
     created_at: float = 0.0
+
+    @property
+    def administrator(self) -> bool:
+        """Whoever acts on others' accounts, or reads of them, must have a second factor."""
+        return self.role is not Role.NONE
 
     @property
     def suspended(self) -> bool:

@@ -11,12 +11,14 @@ import typer
 from mailguard.app.rules import policies_of
 from mailguard.auth.accounts import Account, AccountKind, AccountName, AppPassword
 from mailguard.auth.decision import lapsed
-from mailguard.cli import own_password, sync
+from mailguard.auth.roles import EVERYTHING, Role
+from mailguard.cli import own_password, roles, sync
 from mailguard.cli import second_address as second
 from mailguard.cli.ask import Yes, consent
 from mailguard.cli.output import AsJson, Row, counted, listing, note, one, say, when
 from mailguard.cli.records import Address, Records, with_records
 from mailguard.cli.refusal import Refusal
+from mailguard.cli.roles import WantedLimit, WantedRole
 from mailguard.config.kinds import in_words
 from mailguard.store.waiting import Guesses
 
@@ -29,8 +31,10 @@ Group = Annotated[str, typer.Option(help="The group whose policy holds for it.",
 def add(
     ctx: typer.Context,
     address: Address,
+    *,
     group: Group = "",
-    administrator: Annotated[bool, typer.Option("--administrator", help="Must have a second factor.")] = False,
+    role: WantedRole = None,
+    role_limit: WantedLimit = None,
     kind: Annotated[
         AccountKind, typer.Option(help="Who gets in: a person, several by app passwords of their own, or a device.")
     ] = AccountKind.PERSON,
@@ -40,7 +44,12 @@ def add(
     async def work(records: Records) -> Account:
         _demand_group(records, group)
         return await records.store.accounts.add(
-            records.name(address), actor=records.actor, group=group, administrator=administrator, kind=kind
+            records.name(address),
+            actor=records.actor,
+            group=group,
+            role=roles.role(role) or Role.NONE,
+            role_limit=roles.limit(role_limit) or EVERYTHING,
+            kind=kind,
         )
 
     account = with_records(ctx, work)
@@ -99,7 +108,8 @@ def set_(
     address: Address,
     *,
     group: Annotated[str | None, typer.Option(help='Its group; "" for none.', metavar="NAME")] = None,
-    administrator: Annotated[bool | None, typer.Option(help="Must have a second factor.")] = None,
+    role: WantedRole = None,
+    role_limit: WantedLimit = None,
     member: Annotated[
         list[str] | None,
         typer.Option(help="May hold app passwords of this shared mailbox; may be repeated.", metavar="PERSON"),
@@ -117,11 +127,13 @@ def set_(
     ] = None,
 ) -> None:
     """Change an account: group, standing, people, second addresses."""
-    if group is None and administrator is None and not (member or no_member or second_address or no_second_address):
+    standing = any(each is not None for each in (group, role, role_limit))
+    if not (standing or member or no_member or second_address or no_second_address):
         raise typer.BadParameter(
-            "say what to change: --group NAME, --[no-]administrator, --[no-]member PERSON"
+            "say what to change: --group NAME, --role ROLE, --role-limit WHAT, --[no-]member PERSON"
             ", --[no-]second-address ADDRESS"
         )
+    wanted, limit = roles.role(role), roles.limit(role_limit)
 
     async def work(records: Records) -> None:
         _demand_group(records, group or "")
@@ -135,17 +147,21 @@ def set_(
             revoked = await records.store.members.remove(name, person := records.name(each), actor=records.actor)
             ended = f"{counted(revoked, 'app password')} revoked, sessions end now"
             say(f"{person} no longer stands behind {name}; {ended}")
-        if group is not None or administrator is not None:
+        if standing:
             _tell_standing(
-                await records.store.accounts.change(name, actor=records.actor, group=group, administrator=administrator)
+                await records.store.accounts.change(
+                    name, actor=records.actor, group=group, role=wanted, role_limit=limit
+                )
             )
 
     with_records(ctx, work)
 
 
 def _tell_standing(account: Account) -> None:
-    standing = "an administrator" if account.administrator else "no administrator"
-    say(f"{account.name} is {standing}, in {f'group {account.group}' if account.group else 'no group'}")
+    role = (
+        f"{account.role} of {str(account.role_limit) or 'everything'}" if account.administrator else "no administrator"
+    )
+    say(f"{account.name} is {role}, in {f'group {account.group}' if account.group else 'no group'}")
 
 
 app.command("password")(own_password.password)
@@ -209,7 +225,8 @@ def _row(account: Account, people: Mapping[AccountName, Sequence[AccountName]]) 
         "kind": str(account.kind),
         "members": list(people.get(account.name, ())),
         "group": account.group,
-        "administrator": account.administrator,
+        "role": account.role.value,
+        "role_limit": str(account.role_limit),
         "suspended": account.suspended,
         "suspended_by": account.suspended_by.value,
         "factor_required": account.factor_required,

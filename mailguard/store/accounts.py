@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, insert, select
 
 from mailguard.auth.accounts import Account, AccountKind, SuspendedBy
 from mailguard.auth.events import Event
+from mailguard.auth.roles import EVERYTHING, Role
 from mailguard.auth.throttle import owner_key
 from mailguard.store import grants, revocations, rows, waiting
 from mailguard.store.app_passwords import revoke_held
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailguard.auth.accounts import AccountName
+    from mailguard.auth.roles import RoleLimit
     from mailguard.store.administration import Administration
     from mailguard.store.waiting import Guesses
 
@@ -42,7 +44,8 @@ class Accounts:
         *,
         actor: str,
         group: str = "",
-        administrator: bool = False,
+        role: Role = Role.NONE,
+        role_limit: RoleLimit = EVERYTHING,
         kind: AccountKind = AccountKind.PERSON,
     ) -> Account:
         """A new account, of one kind for ever; ChangeRefused where there is one of that name."""
@@ -50,7 +53,7 @@ class Accounts:
         def work(connection: Connection) -> Account:
             if self._by.find(connection, name) is not None:
                 raise ChangeRefused(f"there is an account {name} already: see `mailguard account show {name}`")
-            account = Account(new_id(), name, kind, group, administrator=administrator, created_at=self._by.now())
+            account = Account(new_id(), name, kind, group, role, role_limit, created_at=self._by.now())
             _demand_sense(account)
             connection.execute(_ADD, rows.account_values(self._by.seal, account))
             self._by.record(connection, Event.ACCOUNT_ADDED, name, actor, detail=_standing(account))
@@ -68,16 +71,24 @@ class Accounts:
         return tuple(rows.account_of(self._by.seal, row).value for row in found)
 
     async def change(
-        self, name: AccountName, *, actor: str, group: str | None = None, administrator: bool | None = None
+        self,
+        name: AccountName,
+        *,
+        actor: str,
+        group: str | None = None,
+        role: Role | None = None,
+        role_limit: RoleLimit | None = None,
     ) -> Account:
-        """Another group, another standing; None leaves it as it is."""
+        """Another group, another role; None leaves it as it is. A limit goes with the role that it is of."""
 
         def work(connection: Connection) -> Account:
             old = self._by.demand(connection, name)
+            kept = EVERYTHING if role is Role.NONE else old.role_limit
             new = replace(
                 old,
                 group=old.group if group is None else group,
-                administrator=old.administrator if administrator is None else administrator,
+                role=old.role if role is None else role,
+                role_limit=kept if role_limit is None else role_limit,
             )
             _demand_sense(new)
             self._by.rewrite(connection, new)
@@ -155,8 +166,11 @@ def end_by_password(connection: Connection, account_id: str, now: float) -> None
 def _demand_sense(account: Account) -> None:
     if account.administrator and account.kind is not AccountKind.PERSON:
         raise ChangeRefused(f"{account.name} is a {account.kind} account: only a person can be an administrator")
+    if account.role_limit != EVERYTHING and not account.administrator:
+        raise ChangeRefused(f"{account.name} has no role that could be limited: say --role as well")
 
 
 def _standing(account: Account) -> str:
-    standing = f"group={account.group or '-'} administrator={'yes' if account.administrator else 'no'}"
+    standing = f"group={account.group or '-'} role={account.role or '-'}"
+    standing += f" limit={account.role_limit}" if account.role_limit != EVERYTHING else ""
     return standing if account.kind is AccountKind.PERSON else f"kind={account.kind} {standing}"

@@ -31,7 +31,7 @@ class Kind(StrEnum):
     EXPIRY = "expiry"  # of an app password: its sessions end, the row itself says why it lapsed
     DEVICE = "device"
     PASSWORD = "password"  # the own password of an account changed: what it opened ends
-    STANDING = "standing"  # its group changed, or whether it is an administrator: the same, but its grants stay
+    STANDING = "standing"  # its group or role changed: the same, but its grants stay
     FACTOR = "factor"  # an authenticator was confirmed: what a bare password opened ends
     GRANT = "grant"
     SESSION = "session"

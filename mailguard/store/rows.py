@@ -27,6 +27,7 @@ from mailguard.auth.accounts import (
     VaultEntry,
 )
 from mailguard.auth.attempt import MailProtocol
+from mailguard.auth.roles import EVERYTHING, Role, RoleLimit
 from mailguard.secret import Secret
 from mailguard.store.macs import fits, under_mac
 from mailguard.store.schema import accounts, app_passwords, claims, devices, grants, one_time_codes, vault
@@ -57,7 +58,8 @@ def account_values(seal: Seal, account: Account) -> Values:
         "name": account.name,
         "kind": account.kind.value,
         "policy_group": account.group,
-        "administrator": account.administrator,
+        "role": account.role.value,
+        "role_limit": str(account.role_limit),
         "suspended_by": account.suspended_by.value,
         "factor_required": account.factor_required,
         "created_at": account.created_at,
@@ -74,7 +76,8 @@ def account_of(seal: Seal, row: RowMapping) -> Checked[Account]:
         name=AccountName(row[c.name]),
         kind=AccountKind(row[c.kind]) if intact else AccountKind.PERSON,
         group=row[c.policy_group],
-        administrator=row[c.administrator] and intact,
+        role=Role(row[c.role]) if intact else Role.NONE,
+        role_limit=RoleLimit.parse(row[c.role_limit]) if intact else EVERYTHING,
         suspended_by=SuspendedBy(row[c.suspended_by]) if intact else SuspendedBy.OPERATOR,
         factor_required=row[c.factor_required] or not intact,
         created_at=row[c.created_at],

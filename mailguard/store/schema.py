@@ -31,7 +31,8 @@ accounts = Table(
     Column("name", String, nullable=False, unique=True),
     Column("kind", String, nullable=False),
     Column("policy_group", String, nullable=False),
-    Column("administrator", Boolean, nullable=False),
+    Column("role", String, nullable=False),  # "" of who is no administrator
+    Column("role_limit", String, nullable=False),
     Column("suspended_by", String, nullable=False),  # "" while it is open
     Column("factor_required", Boolean, nullable=False),
     Column("created_at", Float, nullable=False),

@@ -11,6 +11,7 @@ from mailguard.auth.accounts import AccountName
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
+from mailguard.auth.roles import Role
 from mailguard.store.crowds import CROWD
 from tests.app.conftest import Start
 from tests.app.test_worker import FAILED, alive
@@ -89,7 +90,7 @@ async def test_what_becomes_of_a_bare_password(
 @pytest.mark.parametrize("policy", ['two_factor = "enforce"\nenforce_from = 2999-01-01', TRUST])
 async def test_administrators_are_apart_from_dates_and_trusted_networks(start: Start, policy: str) -> None:
     async with before(start, policy) as running:
-        await running.records.accounts.add(CHIEF, actor=OPERATOR, administrator=True)
+        await running.records.accounts.add(CHIEF, actor=OPERATOR, role=Role.OWNER)
         client, said = await in_(running, PASSWORD, name=CHIEF)
         assert said.startswith(b"a " + FAILED)
         client.close()
@@ -178,10 +179,10 @@ async def test_a_bare_session_ends_once_there_is_a_second_factor_or_another_stan
             await running.records.devices.confirm(device.id, 1, actor=OPERATOR)
             assert await bare.rest() == b""
         other, _ = await in_(running, PASSWORD, name=OTHER)
-        await running.records.accounts.change(OTHER, actor=OPERATOR, administrator=False)
+        await running.records.accounts.change(OTHER, actor=OPERATOR, role=Role.NONE)
         assert await alive(other), "nothing has changed"
         async with asyncio.timeout(1):
-            await running.records.accounts.change(OTHER, actor=OPERATOR, administrator=True)
+            await running.records.accounts.change(OTHER, actor=OPERATOR, role=Role.OWNER)
             assert await other.rest() == b""
 
 

@@ -27,6 +27,7 @@ from mailguard.auth.attempt import (
 )
 from mailguard.auth.decision import Door, decide, lapsed
 from mailguard.auth.policy import Policies, Policy, TrustedNetwork
+from mailguard.auth.roles import Role
 from mailguard.config.choices import TwoFactor
 from mailguard.secret import Secret
 
@@ -199,12 +200,12 @@ CODE = Proof(code=CodeReading.RIGHT, step=STEP, answer=YES)
         ),
         pytest.param(decided(Proof(answer=YES), policy=ENFORCE), Reason.SECOND_FACTOR_REQUIRED, id="enforced"),
         pytest.param(
-            decided(Proof(answer=YES), account=replace(ANN, administrator=True)),
+            decided(Proof(answer=YES), account=replace(ANN, role=Role.OWNER)),
             Reason.SECOND_FACTOR_REQUIRED, id="administrator",
         ),
         pytest.param(
             decided(
-                Proof(answer=YES), account=replace(ANN, administrator=True),
+                Proof(answer=YES), account=replace(ANN, role=Role.OWNER),
                 policy=Policy(administrators=TwoFactor.OPTIONAL),
             ),
             Granted(Factor.PASSWORD), id="administrator, optional",
@@ -247,7 +248,7 @@ accounts = st.none() | st.builds(
     st.just(ANN),
     kind=st.sampled_from(AccountKind),
     suspended_by=st.sampled_from(SuspendedBy),
-    administrator=st.booleans(),
+    role=st.sampled_from(Role),
     factor_required=st.booleans(),
 )
 app_passwords = st.none() | st.builds(
@@ -408,7 +409,7 @@ LATER = Policy(two_factor=TwoFactor.ENFORCE, enforce_from=NOW + 5)
         pytest.param(BARE, Policies(TRUST), THERE, NOW, False, id="elsewhere"),
         pytest.param(BARE, Policies(TRUST), HERE, NOW + 9, False, id="trust has ended"),
         pytest.param(replace(BARE, group="staff"), Policies(groups={"staff": ENFORCE}), HERE, NOW, False, id="group"),
-        pytest.param(replace(BARE, account=replace(ANN, administrator=True)), Policies(), HERE, NOW, False, id="chief"),
+        pytest.param(replace(BARE, account=replace(ANN, role=Role.OWNER)), Policies(), HERE, NOW, False, id="chief"),
         pytest.param(replace(BARE, factor=Factor.CODE), Policies(ENFORCE), HERE, NOW, True, id="code"),
         pytest.param(
             replace(BARE, factor=Factor.GRANT), Policies(Policy(codes_in_mail_clients=False)), HERE, NOW, False,

@@ -5,12 +5,13 @@ import pytest
 from mailguard.auth.accounts import Account, AccountName
 from mailguard.auth.attempt import Factor
 from mailguard.auth.policy import Policy
+from mailguard.auth.roles import Role
 from mailguard.auth.standing import Standing, standing_of
 from mailguard.config.choices import FirstEnrolment, TwoFactor
 
 ANN = Account("a1", AccountName("ann@example.org"))
 RESET = Account("a1", AccountName("ann@example.org"), factor_required=True)
-CHIEF = Account("a1", AccountName("ann@example.org"), administrator=True)
+CHIEF = Account("a1", AccountName("ann@example.org"), role=Role.OWNER)
 OPTIONAL, CLAIM = Policy(), Policy(first_enrolment=FirstEnrolment.CLAIM)
 ENFORCE = Policy(two_factor=TwoFactor.ENFORCE)
 

@@ -37,7 +37,7 @@ def guess(at: Installation, times: int, network: Callable[[int], str], *, apart:
 def test_an_account_is_added_under_its_canonical_name(own: Installation) -> None:
     assert own.done("account", "add", "Ann").out == "added ann@example.org\n"
     (row,) = own.done("account", "list", "--json").json
-    assert (row["name"], row["administrator"], row["suspended"]) == ("ann@example.org", False, False)
+    assert (row["name"], row["role"], row["suspended"]) == ("ann@example.org", "", False)
     assert "ann@example.org" in own.done("account", "list").out
 
 
@@ -89,7 +89,7 @@ def test_show_tells_what_only_unlocking_helps(own: Installation) -> None:
 
 
 def test_show_tells_what_an_account_has(own: Installation) -> None:
-    own.done("account", "add", "ann", "--group", "staff", "--administrator")
+    own.done("account", "add", "ann", "--group", "staff", "--role", "owner")
     own.done("totp", "enrol", "ann")
     shown = own.done("account", "show", "ann", "--json").json
     assert shown["group"] == "staff"
@@ -106,9 +106,9 @@ def test_an_account_that_is_not_there_is_said_to_be_missing(own: Installation) -
 
 def test_group_and_standing_change_and_unknown_groups_are_refused(own: Installation) -> None:
     own.done("account", "add", "ann")
-    said = own.done("account", "set", "ann", "--group", "staff", "--administrator").out
-    assert said == "ann@example.org is an administrator, in group staff\n"
-    said = own.done("account", "set", "ann", "--group", "", "--no-administrator").out
+    said = own.done("account", "set", "ann", "--group", "staff", "--role", "owner").out
+    assert said == "ann@example.org is owner of everything, in group staff\n"
+    said = own.done("account", "set", "ann", "--group", "", "--role", "none").out
     assert said == "ann@example.org is no administrator, in no group\n"
     refused = own("account", "set", "ann", "--group", "stuff")
     assert refused.code == 1
@@ -156,3 +156,26 @@ def test_what_is_no_second_address_is_refused_with_a_word_why(own: Installation)
     for address, said in (("ann", "the mailbox itself"), ("home.example", "in full"), ("Ann@Example.org", "itself")):
         refused = own("account", "set", "ann", "--second-address", address)
         assert (refused.code, said in refused.err) == (1, True), refused.err
+
+
+def test_a_role_and_its_limit_are_written_and_shown(own: Installation) -> None:
+    own.done("account", "add", "ann", "--role", "helpdesk", "--role-limit", "domain:example.org")
+    row = own.done("account", "show", "ann", "--json").json
+    assert (row["role"], row["role_limit"], row["two_factor"]) == ("helpdesk", "domain:example.org", "enforce")
+    said = own.done("account", "set", "ann", "--role", "auditor").out
+    assert said == "ann@example.org is auditor of domain:example.org, in no group\n"
+    assert own.done("account", "set", "ann", "--role-limit", "").out.startswith(
+        "ann@example.org is auditor of everything"
+    )
+    assert own.done("account", "set", "ann", "--role", "none").out.startswith("ann@example.org is no administrator")
+
+
+def test_a_role_or_limit_that_there_is_not_is_refused(own: Installation) -> None:
+    own.done("account", "add", "ann")
+    for words in (["--role", "king"], ["--role", "owner", "--role-limit", "staff"]):
+        done = own("account", "set", "ann", *words)
+        assert done.code == 2
+        assert "must be" in done.err
+    assert own.done("account", "show", "ann", "--json").json["role"] == ""
+    done = own("account", "set", "ann", "--role-limit", "group:staff")
+    assert (done.code, done.err) == (1, "ann@example.org has no role that could be limited: say --role as well\n")

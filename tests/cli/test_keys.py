@@ -45,7 +45,7 @@ def test_a_generation_from_its_making_to_its_end(master: Installation) -> None:
 def test_rows_that_were_altered_are_named(master: Installation) -> None:
     master.done("account", "add", "ann")
     with closing(sqlite3.connect(master.file.parent / "mailguard.db")) as database, database:
-        database.execute("UPDATE accounts SET administrator = 1")
+        database.execute("UPDATE accounts SET role = 'owner'")
     done = master.done("keys", "rotate")
     assert "of accounts was changed outside mailguard and opens nothing" in done.err
 

@@ -74,7 +74,7 @@ def test_what_nobody_signs_in_to_takes_no_authenticator(master: Installation, ki
     done = master("totp", "enrol", DESK)
     assert (done.code, done.out) == (1, "")
     assert done.err == f"{DESK} is a {kind} account, which nobody signs in to: it takes app passwords alone\n"
-    assert master("account", "set", DESK, "--administrator").code == 1
+    assert master("account", "set", DESK, "--role", "owner").code == 1
 
 
 def test_a_kind_is_one_of_three_and_stays(master: Installation) -> None:

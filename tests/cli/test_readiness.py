@@ -98,7 +98,7 @@ def test_a_trusted_network_and_an_app_password_that_an_operator_has_seen_are_tol
 def test_an_account_shows_the_policy_that_holds_for_it_now(master: Installation) -> None:
     master.file.write_text(master.file.read_text() + "enforce_from = 2999-01-01\n")  # of the last table, staff
     master.done("account", "add", ANN, "--group", "staff")
-    master.done("account", "add", BOB, "--group", "staff", "--administrator")
+    master.done("account", "add", BOB, "--group", "staff", "--role", "owner")
     ann, bob = (master.done("account", "show", name, "--json").json for name in (ANN, BOB))
     assert (ann["two_factor"], ann["enforce_from"]) == ("warn", "2999-01-01")
     assert bob["two_factor"] == "enforce"

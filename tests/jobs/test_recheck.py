@@ -201,7 +201,7 @@ async def test_a_base_that_moved_suspends_nobody_and_is_told(scene: Scene) -> No
 
 async def test_a_row_that_was_altered_is_not_healed_by_it(scene: Scene, tmp_path: Path) -> None:
     database = tmp_path / "mailguard.db"
-    sql(database, "UPDATE accounts SET suspended_by = '', administrator = 1 WHERE name = ?", ANN)
+    sql(database, "UPDATE accounts SET suspended_by = '', role = 'owner' WHERE name = ?", ANN)
     altered = sql(database, "SELECT * FROM accounts WHERE name = ?", ANN)
     await scene.round(ann=Seen(Standing.GONE, group="staff"))
     await scene.round(ann=Seen(Standing.ACTIVE, group="staff"))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from mailguard.auth.accounts import Account
 from mailguard.auth.events import Event
 from mailguard.auth.ports import Reserved
+from mailguard.auth.roles import Role, RoleLimit
 from mailguard.auth.throttle import owner_key
 from mailguard.keyring import Keyring
 from mailguard.store import ChangeRefused, Store
@@ -32,9 +34,9 @@ async def events(store: Store) -> list[tuple[Event, str, str]]:
 
 
 async def test_an_added_account_is_found_and_recorded_with_its_actor(store: Store) -> None:
-    added = await store.accounts.add(ANN, actor=OPERATOR, group="staff", administrator=True)
+    added = await store.accounts.add(ANN, actor=OPERATOR, group="staff", role=Role.OWNER)
     assert await store.accounts.get(ANN) == added
-    assert added == Account(added.id, ANN, group="staff", administrator=True, created_at=NOON)
+    assert added == Account(added.id, ANN, group="staff", role=Role.OWNER, created_at=NOON)
     assert (await events(store))[-1] == (Event.ACCOUNT_ADDED, ANN, OPERATOR)
 
 
@@ -51,11 +53,11 @@ async def test_accounts_are_listed_by_name(store: Store, ann: Account) -> None:
 
 
 async def test_a_change_touches_only_what_it_names(store: Store, ann: Account) -> None:
-    await store.accounts.change(ANN, actor=OPERATOR, administrator=True)
+    await store.accounts.change(ANN, actor=OPERATOR, role=Role.OWNER)
     changed = await store.accounts.change(ANN, actor=OPERATOR, group="staff")
-    assert (changed.group, changed.administrator) == ("staff", True)
+    assert (changed.group, changed.role) == ("staff", Role.OWNER)
     assert await store.accounts.get(ANN) == changed
-    assert (await store.audit.list())[-1].row.detail == "group=- administrator=yes -> group=staff administrator=yes"
+    assert (await store.audit.list())[-1].row.detail == "group=- role=owner -> group=staff role=owner"
 
 
 async def test_suspending_revokes_in_the_same_commit_and_ends_grants(store: Store, keys: Keyring, ann: Account) -> None:
@@ -130,11 +132,13 @@ async def test_what_changes_the_right_secret_forgets_the_wrong_ones(
     assert (await store.ledger.reserve(early, NOON)).state is Reserved.NEW
 
 
-@pytest.mark.parametrize("column", ["suspended_by", "administrator", "factor_required", "policy_group", "name", "kind"])
+@pytest.mark.parametrize(
+    "column", ["suspended_by", "role", "role_limit", "factor_required", "policy_group", "name", "kind"]
+)
 async def test_an_account_row_altered_in_the_file_reads_as_suspended(
     store: Store, ann: Account, database: Path, column: str
 ) -> None:
-    values = {"policy_group": "staff", "name": BOB, "kind": "service"}
+    values = {"policy_group": "staff", "name": BOB, "kind": "service", "role": "owner", "role_limit": "group:x"}
     sql(database, f"UPDATE accounts SET {column} = ?", values.get(column, 1))
     name = BOB if column == "name" else ANN
     account = (await store.ledger.facts(name, [], [], NOON)).account
@@ -167,5 +171,17 @@ async def test_another_standing_ends_what_the_password_opened_and_the_same_one_n
     await store.accounts.change(ANN, actor=OPERATOR, group=ann.group)
     assert await store.revocations.after(0) == []
     await store.accounts.change(ANN, actor=OPERATOR, group="staff")
-    await store.accounts.change(ANN, actor=OPERATOR, administrator=True)
+    await store.accounts.change(ANN, actor=OPERATOR, role=Role.OWNER)
     assert [(r.kind, r.target) for r in await store.revocations.after(0)] == [(Kind.STANDING, ann.id)] * 2
+
+
+async def test_a_limit_goes_with_its_role(store: Store, ann: Account) -> None:
+    staff = RoleLimit.parse("group:staff")
+    with pytest.raises(ChangeRefused, match="say --role as well"):
+        await store.accounts.change(ANN, actor=OPERATOR, role_limit=staff)
+    limited = await store.accounts.change(ANN, actor=OPERATOR, role=Role.HELPDESK, role_limit=staff)
+    assert (await store.audit.list())[-1].row.detail == "group=- role=- -> group=- role=helpdesk limit=group:staff"
+    assert await store.accounts.change(ANN, actor=OPERATOR, role=Role.AUDITOR) == replace(limited, role=Role.AUDITOR)
+    assert await store.accounts.change(ANN, actor=OPERATOR, role=Role.NONE) == ann
+    with pytest.raises(ChangeRefused, match="say --role as well"):
+        await store.accounts.add(BOB, actor=OPERATOR, role_limit=staff)

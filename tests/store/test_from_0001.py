@@ -15,6 +15,7 @@ from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.events import Event
 from mailguard.auth.passwords import digests
 from mailguard.auth.ports import Facts, StoreUnavailable
+from mailguard.auth.roles import EVERYTHING, Role
 from mailguard.keyring import Keyring, KeysError, Purpose
 from mailguard.store import SchemaError, Store, upgrade
 from mailguard.store.schema import HEAD
@@ -69,7 +70,7 @@ async def test_credentials_work_as_they_did(old: Path, keys: Keyring) -> None:
     assert bob is not None
     assert carol is not None
     assert (ann.suspended_by, bob.suspended_by) == (SuspendedBy.NOBODY, SuspendedBy.OPERATOR)
-    assert (carol.administrator, carol.group) == (True, "staff")
+    assert (carol.role, carol.role_limit, carol.group) == (Role.OWNER, EVERYTHING, "staff")
     (device,) = (await facts(store, keys)).devices
     assert (device.seed, device.last_step, device.name) == (SEED, 100, "phone")
     assert [(d.digits, d.algorithm, d.seed) for d in await store.devices.list(ANN)][1] == (8, "SHA256", SEED)

@@ -9,6 +9,7 @@ from mailguard.auth.accounts import Account, KeyedHash
 from mailguard.auth.attempt import Factor
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow, Entry, Lost, Permit, Reserved
+from mailguard.auth.roles import Role
 from mailguard.keyring import Keyring, Purpose
 from mailguard.store import Store
 from tests.store.words import (
@@ -279,7 +280,7 @@ async def test_a_first_login_loses_to_what_was_done_to_its_account_meanwhile(sto
         case "of a group":
             await store.accounts.change(ANN, group="strict", actor=OPERATOR)
         case "administrator":
-            await store.accounts.change(ANN, administrator=True, actor=OPERATOR)
+            await store.accounts.change(ANN, role=Role.OWNER, actor=OPERATOR)
         case "suspended":
             await store.accounts.suspend(ANN, actor=OPERATOR)
         case "reset":

@@ -11,6 +11,7 @@ from mailguard.auth.accounts import Account, AccountKind, AccountName
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.events import Event
 from mailguard.auth.ports import Facts, Lost
+from mailguard.auth.roles import Role
 from mailguard.keyring import Keyring, Purpose
 from mailguard.store import ChangeRefused, Store
 from tests.store.words import ANN, BOB, NOON, OPERATOR, SEED, admitted, app_password, by_app_password, digest, sql
@@ -68,9 +69,9 @@ async def test_what_nobody_signs_in_to_has_no_authenticator_and_no_administrator
     with pytest.raises(ChangeRefused, match="app passwords alone"):
         await store.devices.enrol(DESK, "phone", SEED, actor=OPERATOR)
     with pytest.raises(ChangeRefused, match="only a person"):
-        await store.accounts.change(DESK, actor=OPERATOR, administrator=True)
+        await store.accounts.change(DESK, actor=OPERATOR, role=Role.OWNER)
     with pytest.raises(ChangeRefused, match="only a person"):
-        await store.accounts.add(SCANNER, actor=OPERATOR, kind=kind, administrator=True)
+        await store.accounts.add(SCANNER, actor=OPERATOR, kind=kind, role=Role.OWNER)
     assert await store.accounts.get(SCANNER) is None
 
 

@@ -17,10 +17,12 @@ NOTHING = sa.text("x''")
 
 def upgrade() -> None:
     """Make the new tables, widen the old ones."""
-    _widen("accounts", ("suspended_by", sa.String, NONE))
+    _widen("accounts", ("role", sa.String, NONE), ("role_limit", sa.String, NONE), ("suspended_by", sa.String, NONE))
     op.execute("UPDATE accounts SET suspended_by = 'operator' WHERE suspended")
+    op.execute("UPDATE accounts SET role = 'owner' WHERE administrator")
     with op.batch_alter_table("accounts") as batch:
         batch.drop_column("suspended")
+        batch.drop_column("administrator")
     _widen("totp_devices", ("mac_key", sa.String, NONE), ("mac", sa.LargeBinary, NOTHING))
     _widen(
         "app_passwords",

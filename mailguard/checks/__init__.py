@@ -13,6 +13,7 @@ from mailguard.checks.certificates import certificates
 from mailguard.checks.database import Contents, contents
 from mailguard.checks.dead import dead
 from mailguard.checks.directory import directory
+from mailguard.checks.discovery import discovery
 from mailguard.checks.doors import doors
 from mailguard.checks.files import files
 from mailguard.checks.findings import Finding, Level, fail, ok
@@ -53,7 +54,12 @@ async def examine(
     ring, finding = keys(settings)
     yield finding
     for finding in chain(
-        dead(settings), secrets(settings), files(settings), certificates(settings, now), owners(settings)
+        dead(settings),
+        secrets(settings),
+        files(settings),
+        certificates(settings, now),
+        discovery(settings),
+        owners(settings),
     ):
         yield finding
     yield clock()

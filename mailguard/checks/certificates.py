@@ -35,7 +35,7 @@ def _certificate(certificate: Path, key: Path, name: str, minimum: str, now: dat
         yield fail(f"{until}: has expired", "renew it, then reload mailguard (SIGHUP)")
     elif left < SOON:
         yield warn(f"{until}: {left.days} days left", "renew it, then reload mailguard (SIGHUP)")
-    elif not any(_covers(pattern, name) for pattern in facts.names):
+    elif not any(covers(pattern, name) for pattern in facts.names):
         yield fail(f"{until}: is made out to {', '.join(facts.names) or 'nobody'}", f"get one that names {name}")
     elif facts.self_signed:
         yield warn(f"{until}: is self-signed", "clients will not trust it: get one from a certificate authority")
@@ -56,7 +56,7 @@ def _certificate(certificate: Path, key: Path, name: str, minimum: str, now: dat
         yield fail(f"{key} may be read by everybody", f"do: chmod 0600 {key}")
 
 
-def _covers(pattern: str, name: str) -> bool:
+def covers(pattern: str, name: str) -> bool:
     """Does a name in a certificate mean `name`? A wildcard stands for one whole label (RFC 9525 §6.3)."""
     pattern, name = pattern.lower().rstrip("."), name.lower().rstrip(".")
     return pattern == name or (pattern.startswith("*.") and pattern[2:] == name.partition(".")[2])

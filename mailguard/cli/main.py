@@ -14,6 +14,7 @@ from mailguard.cli import (
     check,
     config,
     demo,
+    dns,
     explain,
     grant,
     init,
@@ -55,6 +56,7 @@ app.command("check")(check.check)
 app.command("explain")(explain.explain)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
+app.command("dns")(dns.dns)
 app.command("readiness")(readiness.readiness)
 app.add_typer(account.app, name="account")
 app.add_typer(totp.app, name="totp")

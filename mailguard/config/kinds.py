@@ -147,6 +147,12 @@ def _networks(raw: object, _folder: Path) -> tuple[Network, ...]:
     return tuple(network(item) for item in raw)
 
 
+def _domains(raw: object, folder: Path) -> tuple[str, ...]:
+    if not isinstance(raw, list):
+        raise Wrong(f"must be a list of domains, not {shown(raw)}")
+    return tuple(HOSTNAME.read(item, folder).lower() for item in raw)
+
+
 def network(raw: object) -> Network:
     """One network, as it stands in a list of them."""
     try:
@@ -278,6 +284,7 @@ DATE: Kind[date | None] = Kind(_date, lambda value: "" if value is None else val
 STORE_URL = Kind(_url_of_store, str)
 PORT = integer(1, 65535)
 HOSTNAME = text(_HOSTNAME.pattern, "a host name")
+DOMAINS = Kind(_domains, list)
 DOMAIN = text(rf"(?:{_HOSTNAME.pattern})?", "a domain or empty")
 MAILBOX = text(rf"(?:{_MAILBOX.pattern})?", "a mail address such as security@example.org, or empty")
 WEB_ADDRESS = text(r"(?:https://[!#-;=?-~]+)?", "an address that begins with https://", longest=90)

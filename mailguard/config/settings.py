@@ -45,6 +45,9 @@ class Portal:
         "a page that tells users how to get in, named in refusals; empty: https:// and server.hostname",
         example="https://mail.example.org",
     )
+    domains: tuple[str, ...] = key(
+        kinds.DOMAINS, [], "mail domains whose mail programs are told how to connect; empty: names.domain"
+    )
     proxy_from: Networks = key(NETWORKS, [], "forwarders whose X-Forwarded-For is believed", built=False)
     support: str = key(kinds.ONE_LINE, "", "whom to ask, named in refusals")
 

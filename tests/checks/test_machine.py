@@ -13,7 +13,7 @@ import pytest
 from mailguard import keyring
 from mailguard.app.naming import naming_of
 from mailguard.checks import Finding, Level, examine
-from mailguard.checks.certificates import _covers
+from mailguard.checks.certificates import covers
 from mailguard.store import Store
 from mailguard.store.crowds import CROWD
 from tests.checks.conftest import Site
@@ -97,9 +97,9 @@ async def test_a_private_key_that_everybody_may_read_is_found(site: Site, author
 
 
 def test_a_wildcard_stands_for_one_label() -> None:
-    assert _covers("*.Example.org", "mail.example.ORG")
-    assert not _covers("*.example.org", "a.mail.example.org")
-    assert not _covers("*.example.org", "example.org")
+    assert covers("*.Example.org", "mail.example.ORG")
+    assert not covers("*.example.org", "a.mail.example.org")
+    assert not covers("*.example.org", "example.org")
 
 
 async def test_records_from_the_future_mean_a_wrong_clock(site: Site) -> None:

@@ -264,6 +264,14 @@ def test_a_group_overrides_the_policy_and_inherits_the_rest(tmp_path: Path) -> N
             "config.toml: portal.public_url: must be an address that begins with https://, "
             'not "http://mail.example.org"; write public_url = "https://mail.example.org"',
         ),
+        (
+            '[portal]\ndomains = "example.org"',
+            'config.toml: portal.domains: must be a list of domains, not "example.org"; write domains = []',
+        ),
+        (
+            '[portal]\ndomains = ["exämple.org"]',
+            'config.toml: portal.domains: must be a host name, not "exämple.org"; write domains = []',
+        ),
         ("[policy.group]\nstaff = 3", "config.toml: policy.group.staff: must be a table; write [policy.group.staff]"),
         (
             "[throttle]\nunauthenticated = 100",

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from datetime import UTC, datetime
+from xml.etree import ElementTree
 
 from mailguard.auth import aliases, credential, otpauth
 from mailguard.auth.accounts import AccountName
 from mailguard.auth.attempt import LoginAttempt
 from mailguard.auth.names import NameRefused, canonical
+from mailguard.config.choices import ProtocolName, TlsMode
 from mailguard.protocols import sasl
 from mailguard.protocols.server.id_tap import IdTap
 from mailguard.protocols.server.imap import INPUT_MAX
 from mailguard.secret import Secret
+from mailguard.web.discovery import autodiscover
+from mailguard.web.discovery.offer import Offer, Server
+from mailguard.web.discovery.pox import Unreadable
+from mailguard.web.discovery.pox import read as read_question
 from tests.protocols.client.test_submission import converse
 from tests.protocols.server.test_imap_properties import heard
 from tests.protocols.test_lines import harvest
 from tests.proxy.test_smtp_lines import read_all
 from tests.support.transcripts import cut
+
+OFFER = Offer((Server(ProtocolName.IMAP, "mail.example.org", 993, TlsMode.IMPLICIT),), ("example.org",), "", "")
 
 
 def imap(data: bytes) -> None:
@@ -108,6 +117,13 @@ def password_field(data: bytes) -> None:
         assert split is None or split[0].reveal() + split[1].encode() == offered.string.reveal()
 
 
+def pox(data: bytes) -> None:
+    """A posted document is read or refused, and what is answered is a document."""
+    with contextlib.suppress(Unreadable):
+        document = autodiscover.answer(OFFER, read_question(data), datetime.now(UTC))
+        assert ElementTree.fromstring(document).tag.endswith("Autodiscover")
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
@@ -121,5 +137,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         alias_file,
         login_name,
         password_field,
+        pox,
     )
 }

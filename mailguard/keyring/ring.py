@@ -32,6 +32,7 @@ class Purpose(StrEnum):
     ROW = "row"  # MAC over credential rows
     SEAL = "seal"  # AEAD over seeds
     CLAIM = "claim"  # claim links
+    SIGN_IN = "sign-in"  # AEAD over what a browser holds between the two pages of a sign-in
     CHECK = "check"  # recognises the right key file
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Float
 
 from mailguard.auth.accounts import KeyedHash
+from mailguard.store.portal_schema import api_keys, handouts, passkeys, portal_sessions
 from mailguard.store.schema import (
     accounts,
     addresses,
@@ -35,13 +36,17 @@ Values = dict[str, Any]
 _LEFT_OUT: Mapping[Table, frozenset[str]] = {
     accounts: frozenset(),
     addresses: frozenset(),
+    api_keys: frozenset({"last_used_at", "last_used_from"}),
     app_passwords: frozenset({"last_used_at", "last_used_from", "last_used_protocol", "last_client"}),
     audit_key: frozenset(),
     claims: frozenset(),
     devices: frozenset({"last_step"}),
     grants: frozenset({"idle_since", "ended_at"}),
+    handouts: frozenset(),
     one_time_codes: frozenset(),
+    passkeys: frozenset({"sign_count", "last_used_at"}),
     passwords: frozenset(),
+    portal_sessions: frozenset({"seen_at"}),
     vault: frozenset({"refused_at"}),
 }
 

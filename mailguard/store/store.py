@@ -21,6 +21,7 @@ from mailguard.store import (
     key_checks,
     migrate,
     notices,
+    portal_sessions,
     questions,
     revocations,
     throttle,
@@ -42,6 +43,7 @@ from mailguard.store.ledger import StoreLedger
 from mailguard.store.members import Members
 from mailguard.store.notices import Notices
 from mailguard.store.passwords import Passwords
+from mailguard.store.portal_sessions import PortalSessions
 from mailguard.store.probes import Probes
 from mailguard.store.rechecks import Rechecks
 from mailguard.store.revocations import Revocations
@@ -85,6 +87,7 @@ class Store:
         self.crowds = Crowds(administration)
         self.watched = WatchedLogins(administration)
         self.sessions = Sessions(administration)
+        self.portal_sessions = PortalSessions(administration)
         self.sign_ins = StoreSignIns(self._database, seal)
         self.ledger = StoreLedger(self._database, seal)
         self.revocations = Revocations(self._database)
@@ -116,7 +119,17 @@ class Store:
         now = self._now()
 
         def work(connection: Connection) -> None:
-            for room in (throttle, questions, grants, devices, app_passwords, revocations, claims, notices):
+            for room in (
+                throttle,
+                questions,
+                grants,
+                devices,
+                app_passwords,
+                revocations,
+                claims,
+                notices,
+                portal_sessions,
+            ):
                 room.purge(connection, now)
 
         await self._database.write(work)

@@ -1,0 +1,34 @@
+"""The addresses of the pages that other pages and layers speak of."""
+
+from __future__ import annotations
+
+STATIC = "/static/"
+API = "/api/v1"
+HOME, SIGN_IN, SECOND, SIGN_OUT, AGAIN = "/", "/sign-in", "/sign-in/second", "/sign-out", "/sign-in/again"
+SET_UP, DEVICES, SECURITY, HISTORY = "/set-up", "/devices", "/security", "/history"
+CLAIM = "/claim"
+ADMIN = "/admin"
+ADMIN_IMPORT = "/admin/accounts/import"
+
+_DISCOVERY = ("/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml", "/autodiscover/autodiscover.xml")
+
+
+def discovers(path: str) -> bool:
+    """Whether mail programs look for their settings there. Outlook spells it as it likes."""
+    return path.lower() in _DISCOVERY
+
+
+def is_api(path: str) -> bool:
+    """Whether programs come there, with a key."""
+    return path.startswith(API + "/")
+
+
+def takes_files(path: str) -> bool:
+    """Whether more than a form may be sent there."""
+    return path in (ADMIN_IMPORT, f"{API}/accounts/import")
+
+
+def inside(wished: str) -> str:
+    """A path of ours to go on to, HOME for everything else: a link that was sent must lead nowhere else."""
+    plain = wished.isascii() and wished.isprintable() and "\\" not in wished
+    return wished if plain and wished.startswith("/") and not wished.startswith("//") else HOME

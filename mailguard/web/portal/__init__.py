@@ -1,0 +1,1 @@
+"""The pages where people look after what opens their own mailbox."""

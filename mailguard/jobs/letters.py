@@ -28,7 +28,7 @@ class LetterJob:
     def __init__(self, notices: Notices, office: Callable[[], Office]) -> None:
         self._notices = notices
         self._office = office
-        self._troubled = False
+        self._troubled_at: float | None = None
 
     async def look(self) -> None:
         """Once: send what is due."""
@@ -40,21 +40,22 @@ class LetterJob:
         for _ in range(MOST_AT_ONCE):
             letter = await self._notices.claim(office.organisation)
             if letter is None:
-                return
+                break
             try:
                 messages = {to: compose(letter, to, office, post.sender) for to in letter.recipients}
                 delivery = await hand_in(post, messages)
             except BackendFailure as failure:
-                await self._notices.failed(letter, failure.text)
-                self._told(failure.text)
+                failed_at = await self._notices.failed(letter, failure.text)
+                if self._troubled_at is None:
+                    log.error("letters cannot be sent", extra={"detail": failure.text})
+                self._troubled_at = failed_at
                 return  # the next would fare no better
             await self._notices.sent(letter, delivery.refused, delivery.later)
-            self._told("")
+            self._over()
+        if self._troubled_at is not None and await self._notices.sent_since(self._troubled_at):
+            self._over()  # by another process: whoever told of the trouble tells of its end
 
-    def _told(self, trouble: str) -> None:
-        """Trouble is told when it begins and when it ends."""
-        if trouble and not self._troubled:
-            log.error("letters cannot be sent", extra={"detail": trouble})
-        if not trouble and self._troubled:
+    def _over(self) -> None:
+        if self._troubled_at is not None:
             log.info("letters are sent again")
-        self._troubled = bool(trouble)
+        self._troubled_at = None

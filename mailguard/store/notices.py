@@ -165,13 +165,19 @@ class Notices:
 
         await self._by.database.write(work)
 
-    async def failed(self, letter: Letter, error: str) -> None:
-        """Nobody took it. It is tried again, until it is given up."""
+    async def failed(self, letter: Letter, error: str) -> float:
+        """Nobody took it. It is tried again, until it is given up. When that was, in UTC seconds."""
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> float:
             connection.execute(_SETTLE, {"tried": letter.id, "error": error})
+            return self._by.now()
 
-        await self._by.database.write(work)
+        return await self._by.database.write(work)
+
+    async def sent_since(self, moment: float) -> bool:
+        """Did any process send a letter after this moment?"""
+        query = select(exists().where(_c.sent_at > moment))
+        return bool(await self._by.database.read(lambda connection: connection.execute(query).scalar()))
 
     async def shelve(self, why: str) -> None:
         """Nothing that is due is sent, and nobody waits for it: no letters are wanted here."""

@@ -28,6 +28,7 @@ from tests.e2e.stack import Stack, User
 from tests.store.words import sql
 from tests.support.certs import Issued
 
+SENT = [(1, 1, None, "")]
 OUR_LETTERS = ("HEADER", "Auto-Submitted", "auto-generated")
 
 
@@ -108,14 +109,18 @@ def test_while_postfix_is_down_a_letter_waits_and_comes_afterwards_once(
     with serving(stack, tmp_path, "own", {"notify": notify}) as guard:
         with contextlib.closing(asyncio.new_event_loop()) as loop:
             loop.run_until_complete(guard.enrolled(owner))
-        guard.log.wait_for("letters cannot be sent")
+        guard.log.wait_for("letters cannot be sent", timeout=30)
         with running(command, log=log, ports=[port]):
             mark = stack.logs["own"].mark()
             sql(guard.configuration.parent / DATABASE, "UPDATE notices SET next_at = 0")  # a minute later
+            assert eventually(lambda: _outbox(tmp_path) == SENT, 30), _outbox(tmp_path)
             stack.delivered(desk.name, mark)
-            guard.log.wait_for("letters are sent again")
-            assert eventually(lambda: len(_letters(stack, desk)) == 1, 5)
+            guard.log.wait_for("letters are sent again", timeout=30)
             (letter,) = _letters(stack, desk)
     assert letter["Subject"] == f"{owner.name}: an authenticator was added"
-    waiting = sql(tmp_path / DATABASE, "SELECT tries, sent_at IS NOT NULL, next_at FROM notices")
-    assert waiting == [(2, 1, None)]
+    assert _outbox(tmp_path) == SENT
+
+
+def _outbox(folder: Path) -> list[tuple[object, ...]]:
+    """Of each letter: whether it was tried again, whether it was sent, when it is tried next, and what was wrong."""
+    return sql(folder / DATABASE, "SELECT tries > 1, sent_at IS NOT NULL, next_at, error FROM notices")

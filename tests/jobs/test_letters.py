@@ -14,6 +14,7 @@ from mailguard.config import TlsMode
 from mailguard.jobs.letter import Office
 from mailguard.jobs.letters import NOT_SENT, LetterJob
 from mailguard.store import Store
+from mailguard.store.notices import GIVE_UP_SECONDS
 from tests.store.words import ANN, NOON, OPERATOR, SEED, StoppedClock, sql
 from tests.support.hostile_store import HostileStore, Peer, SubmissionStore
 
@@ -76,6 +77,42 @@ async def test_a_relay_that_is_down_is_said_once_and_the_letter_comes_later(
         await job.look()
     assert len(script.letters) == 1
     assert [record.getMessage() for record in caplog.records] == ["letters cannot be sent", "letters are sent again"]
+
+
+async def test_whoever_told_of_trouble_tells_of_its_end_whichever_process_sends(
+    due: Store, tmp_path: Path, clock: StoppedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "mailguard.jobs")
+    script = Relay()
+    script.down = True
+    one, other = (LetterJob(due.notices, lambda: office(tmp_path / "smtp")) for _ in range(2))
+    with HostileStore(script, path=tmp_path / "smtp"):
+        await one.look()
+        await one.look()
+        assert [record.getMessage() for record in caplog.records] == ["letters cannot be sent"]
+        clock.at += 60
+        script.down = False
+        await other.look()
+        assert len(script.letters) == 1
+        assert len(caplog.records) == 1, "the other one never saw trouble"
+        await one.look()
+        await one.look()
+    assert [record.getMessage() for record in caplog.records[1:]] == ["letters are sent again"]
+
+
+async def test_a_letter_that_is_given_up_ends_no_trouble(
+    due: Store, tmp_path: Path, clock: StoppedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "mailguard.jobs")
+    script = Relay()
+    script.down = True
+    job = LetterJob(due.notices, lambda: office(tmp_path / "smtp"))
+    with HostileStore(script, path=tmp_path / "smtp"):
+        await job.look()
+        clock.at += GIVE_UP_SECONDS
+        await job.look()
+    assert sql(tmp_path / "mailguard.db", "SELECT next_at FROM notices") == [(None,)]
+    assert [record.getMessage() for record in caplog.records] == ["letters cannot be sent"]
 
 
 async def test_a_process_killed_before_it_could_note_the_sending_sends_the_same_letter_later(

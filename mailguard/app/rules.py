@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from mailguard.auth.authenticator import Authenticator
 from mailguard.auth.policy import Policies, Policy, TrustedNetwork
 from mailguard.auth.ports import Questions
 from mailguard.backends.target import Target, identity_target, target
-from mailguard.config import Source, Successes, Unknown, Username
+from mailguard.config import Login, Source, Successes, Unknown, Username
 from mailguard.identity.configured import directory_of
 from mailguard.identity.local import LocalIdentity
 from mailguard.net.tls import SniName, server_context
@@ -87,6 +88,17 @@ def identity_of(settings: Settings) -> Target | None:
     imap = settings.backend.get(MailProtocol.IMAP)
     username = imap.username if imap is not None else Username.ADDRESS
     return identity_target(asked, username, hostname=settings.server.hostname)
+
+
+def asked_of(settings: Settings) -> Target:
+    """The listener of the store that is asked where people sign in: with their own passwords alone, so that no master's
+    secret is read."""
+    asked = identity_of(settings)
+    if asked is not None:
+        return asked
+    protocol = MailProtocol.IMAP if MailProtocol.IMAP in settings.backend else MailProtocol.SUBMISSION
+    own = replace(settings.backend[protocol], login=Login.OWN)
+    return target(protocol, own, hostname=settings.server.hostname)
 
 
 def policies_of(policy: config.Policy) -> Policies:

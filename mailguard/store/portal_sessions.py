@@ -16,6 +16,7 @@ from mailguard.store import audit, macs, revocations, rows
 from mailguard.store.errors import ChangeRefused
 from mailguard.store.ids import new_id
 from mailguard.store.portal_schema import portal_sessions
+from mailguard.store.reseal import Unfit
 from mailguard.store.revocations import Kind, revoked_since
 from mailguard.store.schema import accounts
 
@@ -105,11 +106,15 @@ class PortalSessions:
         """The session whose token has this digest, if it stands: not idle for an hour, nothing under it revoked."""
         now = self._by.now()
 
-        def work(connection: Connection) -> PortalSession | None:
+        def work(connection: Connection) -> PortalSession | Unfit | None:
             row = connection.execute(_FIND, {"wanted": digest}).mappings().first()
             return None if row is None else self._standing(connection, row, now)
 
         session = await self._by.database.read(work)
+        if isinstance(session, Unfit):
+            alarm = session.alarm(now, "")
+            await self._by.database.write(lambda connection: audit.append(connection, alarm))
+            return None
         if session is not None and now - session.seen_at > SEEN_GRAIN:
             seen = {"session": session.id, "now": now}
             await self._by.database.write(lambda connection: connection.execute(_SEEN.values(seen_at=now), seen))
@@ -127,7 +132,7 @@ class PortalSessions:
             account = self._by.demand(connection, name)
             found = connection.execute(_OF_ACCOUNT, {"owner": account.id}).mappings().all()
             standing = (self._standing(connection, row, now) for row in found)
-            return tuple(session for session in standing if session is not None)
+            return tuple(session for session in standing if isinstance(session, PortalSession))
 
         return await self._by.database.read(work)
 
@@ -172,9 +177,9 @@ class PortalSessions:
             )
             audit.append(connection, row)
 
-    def _standing(self, connection: Connection, row: RowMapping, now: float) -> PortalSession | None:
+    def _standing(self, connection: Connection, row: RowMapping, now: float) -> PortalSession | Unfit | None:
         if not macs.fits(self._by.seal, portal_sessions, row):
-            return None
+            return Unfit(portal_sessions.name, row[_c.id], frozenset({row[_c.mac_key]}))
         if now >= row[_c.ends_at] or now - row[_c.seen_at] > IDLE_SECONDS:
             return None
         checked = rows.account_of(self._by.seal, row)

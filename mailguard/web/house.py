@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mailguard.auth.attempt import Origin
     from mailguard.auth.ports import Identity
@@ -17,13 +17,6 @@ if TYPE_CHECKING:
     from mailguard.web.texts import Texts
 
 
-class Asking(Protocol):
-    """Who is asked whether a password is right, on behalf of whoever comes from there."""
-
-    def __call__(self, origin: Origin, session: str) -> Identity:
-        """One sign-in's identity question."""
-
-
 @dataclass(frozen=True, slots=True)
 class House:
     """The parts behind the pages."""
@@ -31,7 +24,7 @@ class House:
     settings: Settings
     desk: Desk
     sign_ins: SignIns
-    asking: Asking
+    asking: Callable[[Origin, str], Identity]  # of where somebody comes from, and of the attempt's id
     origin: str  # of portal.public_url: "https://mail.example.org", no slash behind it
     hosts: frozenset[str]  # what a browser may call us, without a port
     discovery_hosts: frozenset[str]  # what mail programs may, at the addresses where they look for their settings

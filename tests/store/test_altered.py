@@ -13,14 +13,17 @@ from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, Table
 
 from mailguard.auth import recovery, vault
 from mailguard.auth.accounts import Account, AccountName, AppPassword, Claim, CodeKind, KeyedHash, VaultEntry
-from mailguard.auth.attempt import MailProtocol
+from mailguard.auth.attempt import Factor, MailProtocol
 from mailguard.auth.events import Event
 from mailguard.auth.passwords import digests
 from mailguard.auth.ports import Facts, StoreUnavailable
+from mailguard.auth.standing import SignedIn, Standing
 from mailguard.keyring import Keyring, Purpose
 from mailguard.secret import Secret
 from mailguard.store import ChangeRefused, Store, macs, new_id
 from mailguard.store.errors import RecordAltered
+from mailguard.store.portal_schema import portal_sessions
+from mailguard.store.portal_sessions import Browser
 from mailguard.store.schema import (
     accounts,
     addresses,
@@ -34,8 +37,9 @@ from mailguard.store.schema import (
     passwords,
 )
 from mailguard.store.schema import vault as vault_table
-from tests.store.words import ANN, BOB, NOON, OPERATOR, SEED, admitted, by_code, digest, phone, sql
+from tests.store.words import ANN, BOB, HOME, NOON, OPERATOR, SEED, admitted, by_code, digest, phone, sql
 
+COOKIE = b"digest of a cookie"
 TEXT, LINK, STRING = "k7mq2xwdk7mq2xwdk7mq2xwdk7mq", "link", "secret123456"
 
 LEFT_OUT = {
@@ -46,6 +50,7 @@ LEFT_OUT = {
     "totp_devices.last_step": "consumed by one conditional UPDATE; set back, a code counts again (threat model)",
     "grants.idle_since": "written at every session's end; the hard end stands under the MAC",
     "grants.ended_at": "set without the keys by whatever ends many at once; the hash is erased with it",
+    "portal_sessions.seen_at": "written at every use: an idle hour can be stretched by it, to the fixed end",
     "vault.refused_at": "set by the store's answer; it decides only when the store is asked again",
 }
 
@@ -111,6 +116,8 @@ async def world(store: Store, keys: Keyring, ann: Account) -> World:
     await store.addresses.add(ANN, "ann@home.example", actor=OPERATOR)
     revision = (await store.ledger.facts(ANN, [], [], NOON)).revision
     admitted(await store.ledger.admit(by_code(keys, device, 101, text=STRING, grant=7 * 86400.0, revision=revision)))
+    signed = SignedIn(ANN, ann.id, Standing.FULL, Factor.CODE, device.id, revision, NOON)
+    await store.portal_sessions.open(signed, Browser(COOKIE, HOME, "Tests/1.0"))
     await store.sealer.seal()
     return World(store, keys, ann, bob, row, made.hashes[0])
 
@@ -168,6 +175,10 @@ async def the_chain(world: World) -> bool:
     return True
 
 
+async def a_portal_session(world: World) -> bool:
+    return await world.store.portal_sessions.find(COOKIE) is not None
+
+
 OPENS: dict[Table, Callable[[World], Awaitable[bool]]] = {
     accounts: an_account,
     addresses: an_address,
@@ -178,10 +189,17 @@ OPENS: dict[Table, Callable[[World], Awaitable[bool]]] = {
     grants: a_grant,
     one_time_codes: a_code,
     passwords: a_password,
+    portal_sessions: a_portal_session,
     vault_table: an_entry,
 }
 
-UNMET = {"grants.string", "one_time_codes.used_at", "one_time_codes.ended_at", "totp_devices.seal_key"}
+UNMET = {
+    "grants.string",
+    "one_time_codes.used_at",
+    "one_time_codes.ended_at",
+    "portal_sessions.digest",
+    "totp_devices.seal_key",
+}
 """Whoever changes what a row is found by, or says that it is used up, has taken it away: deleting it would do the same.
 A generation that nobody has is met by a temporary answer, since a key file may be missing just as well."""
 QUIET = {addresses, audit_key, claims}

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from mailguard.auth.ports import StoreUnavailable
 from mailguard.store import ChangeRefused
 from mailguard.web import paths
+from mailguard.web.discovery import routes as discovery
 from mailguard.web.edge import Edge
 from mailguard.web.elsewhere import Elsewhere, lead
 from mailguard.web.page import render
@@ -36,7 +37,7 @@ def application(held: Held) -> ASGIApp:
     app = FastAPI(title="mailguard", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.held = held
     app.mount(paths.STATIC.rstrip("/"), StaticFiles(directory=Path(__file__).with_name("static")))
-    for pages in (home, language, sign_in):
+    for pages in (home, language, sign_in, discovery):
         app.include_router(pages.router)
     app.exception_handler(Elsewhere)(_elsewhere)
     app.exception_handler(FormRefused)(_form_refused)

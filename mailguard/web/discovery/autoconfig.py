@@ -12,6 +12,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from mailguard.config.choices import ProtocolName, TlsMode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mailguard.web.discovery.offer import Offer, Server
 
 MEDIA_TYPE = "text/xml; charset=utf-8"
@@ -20,8 +22,11 @@ PATHS = ("/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml"
 _SOCKET_TYPE = {TlsMode.IMPLICIT: "SSL", TlsMode.STARTTLS: "STARTTLS"}
 
 
-def config(offer: Offer, domain: str) -> bytes:
-    """The document for a domain. NotOffered without both directions: Thunderbird discards a half."""
+def config(offer: Offer, domain: str, words: Mapping[str, str]) -> bytes:
+    """The document for a domain. `words`: what the portal helps with, by language.
+
+    NotOffered without both directions: Thunderbird discards a half.
+    """
     offer.best(ProtocolName.IMAP)
     offer.best(ProtocolName.SUBMISSION)
     root = Element("clientConfig", version="1.1")
@@ -33,8 +38,8 @@ def config(offer: Offer, domain: str) -> bytes:
     for server in offer.of(ProtocolName.SUBMISSION):
         _server(SubElement(provider, "outgoingServer", type="smtp"), server)
     documentation = SubElement(provider, "documentation", url=offer.help_url)
-    SubElement(documentation, "descr", lang="en").text = "How to connect"
-    SubElement(documentation, "descr", lang="de").text = "So verbinden Sie sich"
+    for language, text in words.items():
+        SubElement(documentation, "descr", lang=language).text = text
     document: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
     return document
 

@@ -111,7 +111,8 @@ class Keys:
 
 
 def _of_generation(table: Table, key_id: str) -> ColumnElement[bool]:
-    return or_(false(), *(column == key_id for column in table.c if column.name.endswith("_key")))
+    named = (column for column in table.c if column.name in ("hash_key", "mac_key", "seal_key", "string_key"))
+    return or_(false(), *(column == key_id for column in named))
 
 
 def _dead(now: float) -> ColumnElement[bool]:

@@ -97,6 +97,10 @@ class Ticket:
         """Give the place back, at login or at close; once or more often."""
         self._lobby.forget(self)
 
+    def renew(self) -> None:
+        """Count as the newest from now on: whoever says something is not the one who sits and waits."""
+        self._lobby.renew(self)
+
 
 class Lobby:
     """The connections that have not logged in: so many overall, so many of one network.
@@ -134,6 +138,12 @@ class Lobby:
         del of_network[ticket]
         if not of_network:
             del self._networks[ticket.network]
+
+    def renew(self, ticket: Ticket) -> None:
+        """Called by the ticket."""
+        if ticket in self._all:
+            self._all.move_to_end(ticket)
+            self._networks[ticket.network].move_to_end(ticket)
 
     def _shed_oldest(self, tickets: OrderedDict[Ticket, None]) -> None:
         oldest = next(iter(tickets))

@@ -48,6 +48,19 @@ def test_who_has_left_is_not_shed_and_may_leave_again() -> None:
     assert len(lobby) == 0
 
 
+def test_who_said_something_lately_is_not_the_oldest() -> None:
+    lobby = Lobby(overall=3, per_network=2)
+    first, second = Guest(lobby, "192.0.2.1/32"), Guest(lobby, "192.0.2.1/32")
+    first.ticket.renew()
+    third = Guest(lobby, "192.0.2.1/32")
+    assert [guest.sheds for guest in (first, second, third)] == [0, 1, 0]
+    second.ticket.renew()  # who was shed does not come back by it
+    assert len(lobby) == 2
+    for _ in range(2):
+        Guest(lobby, "198.51.100.1/32")
+    assert [guest.sheds for guest in (first, second, third)] == [1, 1, 0]
+
+
 @given(
     overall=st.integers(1, 6),
     per_network=st.integers(1, 6),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 from tests.cli.conftest import Installation
 from tests.repository.test_tree import TOP
@@ -79,3 +81,10 @@ def test_without_a_domain_it_says_which_key_to_write(own: Installation) -> None:
     done = own("dns")
     assert done.code == 1
     assert "portal.domains" in done.err
+
+
+def test_the_command_line_loads_nothing_of_the_web() -> None:
+    program = "import sys; from mailguard.cli import main; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout.split()
+    assert "mailguard.web.discovery.zone" in loaded
+    assert not {"fastapi", "starlette", "uvicorn", "jinja2", "webauthn"} & set(loaded)

@@ -16,7 +16,7 @@ from mailguard.protocols import sasl
 from mailguard.protocols.server.id_tap import IdTap
 from mailguard.protocols.server.imap import INPUT_MAX
 from mailguard.secret import Secret
-from mailguard.web.discovery import autodiscover
+from mailguard.web.discovery.autodiscover import answer
 from mailguard.web.discovery.offer import Offer, Server
 from mailguard.web.discovery.pox import Unreadable
 from mailguard.web.discovery.pox import read as read_question
@@ -117,10 +117,10 @@ def password_field(data: bytes) -> None:
         assert split is None or split[0].reveal() + split[1].encode() == offered.string.reveal()
 
 
-def pox(data: bytes) -> None:
+def autodiscover(data: bytes) -> None:
     """A posted document is read or refused, and what is answered is a document."""
     with contextlib.suppress(Unreadable):
-        document = autodiscover.answer(OFFER, read_question(data), datetime.now(UTC))
+        document = answer(OFFER, read_question(data), datetime.now(UTC))
         assert ElementTree.fromstring(document).tag.endswith("Autodiscover")
 
 
@@ -137,6 +137,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         alias_file,
         login_name,
         password_field,
-        pox,
+        autodiscover,
     )
 }

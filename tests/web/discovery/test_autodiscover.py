@@ -54,6 +54,12 @@ def test_an_address_is_escaped(everything: Offer) -> None:
     assert imap["LoginName"] == "o'ann&co@example.org"
 
 
+def test_a_domain_outside_ascii_has_one_form(written: Written) -> None:
+    offer = written.offered(IMAPS, portal='domains = ["xn--exmple-cua.org"]')
+    (imap,) = protocols(ask(offer, "Jörg@Exämple.org"))
+    assert imap["LoginName"] == "jörg@xn--exmple-cua.org"
+
+
 @pytest.mark.parametrize(
     "question",
     [

@@ -79,6 +79,20 @@ class TotpDevice:
 
 
 @dataclass(frozen=True, slots=True)
+class Passkey:
+    """One WebAuthn credential, a second factor where a person signs in. No mail client can show one."""
+
+    id: str
+    account_id: str
+    name: str
+    credential: bytes  # the id that its authenticator knows it by
+    public_key: bytes  # COSE (RFC 9052 §7)
+    sign_count: int = 0  # of its newest use; stays 0 where the authenticator does not count
+    created_at: float = 0.0
+    last_used_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AppPassword:
     """An app password's row, without its secret. An empty `networks` means any network."""
 

@@ -117,6 +117,7 @@ class Factor(StrEnum):
     RECOVERY_CODE = "recovery-code"
     ENROLMENT_CODE = "enrolment-code"
     BYPASS = "bypass"
+    PASSKEY = "passkey"
 
     @property
     def by_password(self) -> bool:
@@ -148,6 +149,9 @@ class Reason(StrEnum):
     CODE_REUSED = "code-reused"
     CODES_USED_UP = "codes-used-up"  # the password was right; after five wrong codes none is looked at for a while
     REPLAY = "replay"  # the winning string, from another network
+    PASSKEY_ONLY = "passkey-only"  # at a mail client: the password was right, the second factor is none for there
+    PASSKEY_WRONG = "passkey-wrong"  # where a person signs in: not of this account, or not an answer to what was asked
+    PASSKEY_CLONED = "passkey-cloned"  # its count of uses went back: somebody may hold a copy
     SUSPENDED = "suspended"
     SECOND_FACTOR_REQUIRED = "second-factor-required"
     CODES_NOT_ALLOWED = "codes-not-allowed"
@@ -213,7 +217,8 @@ class Answer:
 class CodeReading(Enum):
     """What the end of the string said, read against the account's authenticators."""
 
-    NONE = "none"  # the account has no authenticator
+    NONE = "none"  # the account has no factor
+    BARRED = "barred"  # it has passkeys alone: no string that a mail client sends can hold one
     MISSING = "missing"  # it has, and the string does not end in that many digits
     WRONG = "wrong"
     AMBIGUOUS = "ambiguous"  # wrong, and it could be split in two ways, for authenticators of six and eight digits

@@ -199,7 +199,9 @@ class Login:
         if facts.grant is not None:
             return await self._from_elsewhere(name, facts, facts.grant, identity, stake)
         window = self._by.policies.of(facts.account).window
-        reading, step, password = read_code(self._offered, facts.devices, self._row.at, window, compares=stake.compares)
+        reading, step, password = read_code(
+            self._offered, facts.devices, self._row.at, window, passkeys=facts.passkeys, compares=stake.compares
+        )
         # Before the answer: it costs time.
         ahead = drift.of(facts.devices, self._offered, self._row.at) if reading is CodeReading.WRONG else None
         # Asked of names without an account too, where none is made: else the time that the store takes, or its trouble,

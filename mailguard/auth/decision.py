@@ -158,6 +158,8 @@ def _by_right_password(
         return Refused(Reason.NO_PASSWORD_HERE)
     if proof.code is CodeReading.NONE:
         return _by_bare(account, origin, policy, now)
+    if proof.code is CodeReading.BARRED:
+        return Refused(Reason.PASSKEY_ONLY)
     if proof.code is CodeReading.MISSING:
         return Refused(Reason.CODE_MISSING)
     if proof.code is CodeReading.HELD:

@@ -22,6 +22,9 @@ class Event(StrEnum):
     TOTP_RENAMED = "totp-renamed"
     TOTP_REMOVED = "totp-removed"
     TOTP_RESYNCED = "totp-resynced"  # its counter was ahead of the clock
+    PASSKEY_ADDED = "passkey-added"
+    PASSKEY_RENAMED = "passkey-renamed"
+    PASSKEY_REMOVED = "passkey-removed"
     FACTORS_RESET = "factors-reset"
     CODES_ISSUED = "codes-issued"  # one-time codes: recovery, enrolment or bypass
     CODE_USED = "code-used"  # one of them

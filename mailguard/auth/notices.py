@@ -32,6 +32,9 @@ class NoticeKind(StrEnum):
 
     FACTOR_ADDED = "factor-added"
     FACTOR_REMOVED = "factor-removed"
+    PASSKEY_ADDED = "passkey-added"
+    PASSKEY_REMOVED = "passkey-removed"
+    PASSKEY_CLONED = "passkey-cloned"
     FACTORS_RESET = "factors-reset"
     APP_PASSWORD_ISSUED = "app-password-issued"
     APP_PASSWORD_REVOKED = "app-password-revoked"
@@ -95,6 +98,8 @@ class Notice:
 _EACH: Mapping[Event, NoticeKind] = {
     Event.TOTP_CONFIRMED: NoticeKind.FACTOR_ADDED,
     Event.TOTP_REMOVED: NoticeKind.FACTOR_REMOVED,
+    Event.PASSKEY_ADDED: NoticeKind.PASSKEY_ADDED,
+    Event.PASSKEY_REMOVED: NoticeKind.PASSKEY_REMOVED,
     Event.FACTORS_RESET: NoticeKind.FACTORS_RESET,
     Event.APP_PASSWORD_ISSUED: NoticeKind.APP_PASSWORD_ISSUED,
     Event.APP_PASSWORD_REVOKED: NoticeKind.APP_PASSWORD_REVOKED,
@@ -120,6 +125,9 @@ def occasion(row: AuditRow) -> Occasion | None:
                 return None
             where = row.origin.network if row.origin is not None else ""
             return Occasion(NoticeKind.REPLAY, f"{row.credential} {where}", ONCE)
+        case Event.SIGN_IN_REFUSED:
+            cloned = row.reason == Reason.PASSKEY_CLONED
+            return Occasion(NoticeKind.PASSKEY_CLONED, row.credential, WEEK) if cloned else None
         case Event.APP_PASSWORD_FIRST_USED:
             return Occasion(NoticeKind.APP_PASSWORD_FIRST_USED, row.credential, ONCE)
         case Event.CLIENT_REFUSED:

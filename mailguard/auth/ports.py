@@ -18,11 +18,9 @@ if TYPE_CHECKING:
         AppPassword,
         Grant,
         KeyedHash,
-        OneTimeCode,
         TotpDevice,
         VaultEntry,
     )
-    from mailguard.auth.attempt import Step
     from mailguard.auth.standing import Site
     from mailguard.secret import Secret
 
@@ -110,6 +108,12 @@ class Facts:
     grant: Grant | None  # a live grant of the account with the offered hash, from any network
     revision: int  # the revocation sequence at or before this read
     crowded: bool = False  # very many accounts came from this address within a day, and it is a private one
+    passkeys: bool = False  # it has one at least, altered or not
+
+    @property
+    def enrolled(self) -> bool:
+        """Whether the account has a factor: it never gets in by its bare password."""
+        return bool(self.devices) or self.passkeys
 
 
 @unique
@@ -323,38 +327,6 @@ class Ledger(Protocol):
 
     async def end_grant(self, grant_id: str, audit: AuditRow) -> None:
         """The store said no to a grant's string: the grant ends, its hash is erased, the refusal is recorded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entering:
-    """A granted sign-in of a person, to be committed in one transaction."""
-
-    name: AccountName
-    account_id: str | None  # None: create the account, its first right password has come
-    group: str  # the policy group of an account that this creates
-    factor: Factor
-    enrolled: bool  # it had an authenticator when it was decided
-    step: Step | None  # with Factor.CODE
-    code: OneTimeCode | None  # burned
-    instead: bytes  # hash of the recovery code in place of the one that is burned; else empty
-    revision: int
-    place: Place | None  # known from now on as one where this name was granted
-    audit: AuditRow  # event SIGN_IN_GRANTED
-    stake: Stake  # refunded
-    store_password: Secret | None  # has just proved right: sealed anew to the account's app passwords
-
-
-class SignInRecords(Protocol):
-    """The records, as a sign-in uses them beside the ledger. Every method may raise StoreUnavailable."""
-
-    async def codes(self, account: Account | None, now: float) -> Sequence[OneTimeCode]:
-        """The one-time codes that an account may use now; none of an account that is not there."""
-
-    async def enter(self, entering: Entering) -> str | Lost:
-        """Consume, burn, refund, reseal and record in one transaction, or nothing of it; the account's id."""
-
-    async def right(self, stake: Stake) -> None:
-        """A password proved right that opens nothing by itself: its stake is refunded."""
 
 
 class Beside(Protocol):

@@ -17,12 +17,18 @@ if TYPE_CHECKING:
 
 
 def read_code(
-    offered: Offered, devices: Sequence[TotpDevice], now: float, window: CodeWindow, *, compares: bool
+    offered: Offered,
+    devices: Sequence[TotpDevice],
+    now: float,
+    window: CodeWindow,
+    *,
+    passkeys: bool,
+    compares: bool,
 ) -> tuple[CodeReading, Step | None, Secret]:
     """What it says, the step with CodeReading.RIGHT, and the password. `now`: UTC seconds. Without `compares` no code
-    is looked at."""
+    is looked at. `passkeys`: the account has some."""
     if not devices:
-        return CodeReading.NONE, None, offered.string
+        return CodeReading.BARRED if passkeys else CodeReading.NONE, None, offered.string
     for device in devices if compares else ():
         split = offered.split(device.digits)
         step = totp.step_of(device, split[1], now, window) if split is not None else None

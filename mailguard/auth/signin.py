@@ -3,7 +3,8 @@
     facts → throttle → code → one-time code → exactly one identity question → judge() → one transaction
 
 A mail client has one field; a person has two. The second takes a code of the authenticator, a recovery code, an
-enrolment code or a bypass. Which of them would be taken shows in nothing: what does not fit is one refusal.
+enrolment code or a bypass; or the person answers with a passkey in its place. Which of them would be taken shows in
+nothing: what does not fit is one refusal.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from mailguard.auth import credential, recovery, throttle, totp
 from mailguard.auth.accounts import AccountKind, AccountName, CodeKind
 from mailguard.auth.attempt import Factor, Reason, Refused, Step, Verdict
 from mailguard.auth.authenticator import CROWDED, LOOKS, ask
+from mailguard.auth.entering import Entering
 from mailguard.auth.events import Event
 from mailguard.auth.names import NameRefused
-from mailguard.auth.ports import AuditRow, Crowded, Entering, Lost, Reserved, Stake, StoreUnavailable, temporary
+from mailguard.auth.ports import AuditRow, Crowded, Lost, Reserved, Stake, StoreUnavailable, temporary
 from mailguard.auth.standing import Proven, SignedIn, Site, Standing, standing_of
 from mailguard.secret import Secret
 
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     from mailguard.auth.accounts import Account, OneTimeCode
     from mailguard.auth.attempt import Answer, Origin
     from mailguard.auth.authenticator import Authenticator
-    from mailguard.auth.ports import Beside, Facts, Identity, Questions, Reservation, SignInRecords
+    from mailguard.auth.entering import SignInRecords
+    from mailguard.auth.passkeys import PasskeyAnswer, PasskeyUse
+    from mailguard.auth.ports import Beside, Facts, Identity, Questions, Reservation
 
 _LOST = {Lost.REVOKED: Reason.REVOKED_IN_FLIGHT}  # else another sign-in was faster with the same code
 _BY_CODE = {
@@ -37,11 +41,13 @@ _BY_CODE = {
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """What a person typed into the form. `second` is empty where the field was left so."""
+    """What a person typed into the form. `second` is empty where the field was left so, and not looked at beside a
+    passkey."""
 
     username: str
     password: Secret
     second: Secret
+    passkey: PasskeyAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +55,8 @@ class Second:
     """The second field, read. Of the two readings at most one is there."""
 
     given: bool
-    digits: str | None  # of an authenticator
-    code: Secret | None  # a one-time code, normalised
+    digits: str | None = None  # of an authenticator
+    code: Secret | None = None  # a one-time code, normalised
 
     @classmethod
     def of(cls, typed: Secret) -> Second:
@@ -68,6 +74,8 @@ class Shown:
     step: Step | None = None
     code: OneTimeCode | None = None
     held: bool = False  # a code that was not looked at: there were too many wrong ones
+    passkey: PasskeyUse | None = None
+    amiss: Reason | None = None  # of a passkey: why it is not taken
 
 
 def judge(account: Account | None, answer: Answer, shown: Shown, *, enrolled: bool, creates: bool) -> Factor | Refused:
@@ -85,7 +93,11 @@ def judge(account: Account | None, answer: Answer, shown: Shown, *, enrolled: bo
         return Refused(Reason.NO_PASSWORD_HERE)
     if shown.step is not None:
         return Factor.CODE
-    # Recovery codes stand in for an authenticator that is there, enrolment codes for one that is not yet.
+    if shown.amiss is not None:
+        return Refused(shown.amiss)
+    if shown.passkey is not None:
+        return Factor.PASSKEY
+    # Recovery codes stand in for a factor that is there, enrolment codes for one that is not yet.
     if shown.code is not None and shown.code.kind is not (CodeKind.ENROLMENT if enrolled else CodeKind.RECOVERY):
         return _BY_CODE[shown.code.kind]
     if shown.given:
@@ -116,7 +128,8 @@ class SignIn:
         self._origin = origin
         self._typed = presented.username
         self._password = credential.read(presented.password).string
-        self._second = Second.of(presented.second)
+        self._passkey = presented.passkey
+        self._second = Second.of(presented.second) if self._passkey is None else Second(given=True)
         self._string = self._staked(presented)
         self._row = AuditRow(
             event=Event.SIGN_IN_REFUSED,
@@ -134,6 +147,8 @@ class SignIn:
         bare password is another: mail refuses it under enforce, and here it leads to the set-up."""
         if self._second.digits is not None:
             return Secret(self._password.reveal() + self._second.digits.encode())
+        if self._passkey is not None:
+            return Secret(b"\0passkey\0" + self._password.reveal() + b"\0" + self._passkey.string.reveal())
         second = self._second.code or presented.second
         return Secret(b"\0sign-in\0" + self._password.reveal() + b"\0" + second.reveal())
 
@@ -201,9 +216,11 @@ class SignIn:
         return await self._conclude(name, facts, shown, answer, stake)
 
     async def _shown(self, facts: Facts, *, compares: bool) -> Shown:
-        """Look at the second field: against the authenticators, or against the one-time codes. The string alone says
-        which, so that the time it takes says nothing about the account."""
+        """Look at the second field: against the authenticators, or against the one-time codes; or at the passkey. What
+        was sent alone says which, so that the time it takes says nothing about the account."""
         second = self._second
+        if self._passkey is not None:
+            return await self._answered(facts.account, self._passkey)
         if second.digits is not None:
             window = self._by.policies.of(facts.account).window
             for device in facts.devices if compares else ():
@@ -218,10 +235,20 @@ class SignIn:
         usable = await self._house.records.codes(account, self._row.at)
         return await self._house.beside.run(lambda: recovery.find(typed, usable))
 
+    async def _answered(self, account: Account | None, answer: PasskeyAnswer) -> Shown:
+        there = await self._house.records.passkeys(account, answer.challenge, self._row.at)
+        use = await self._house.beside.run(lambda: answer.find(there.passkeys))
+        if use is None:
+            return Shown(given=True, amiss=Reason.PASSKEY_WRONG)
+        if there.spent:  # said before its count is looked at: who sends a form twice holds no copy of the passkey
+            return Shown(given=True, amiss=Reason.CODE_REUSED)
+        self._row = replace(self._row, credential=use.passkey.id)
+        return Shown(given=True, passkey=use, amiss=None if use.forward else Reason.PASSKEY_CLONED)
+
     async def _conclude(
         self, name: AccountName, facts: Facts, shown: Shown, answer: Answer, stake: Stake
     ) -> SignedIn | Refused:
-        enrolled = bool(facts.devices)
+        enrolled = facts.enrolled
         # As at a mail client: no first right password makes an account of a name beyond ASCII, or of a second name.
         creates = self._house.creates and name.isascii() and not answer.another
         factor = judge(facts.account, answer, shown, enrolled=enrolled, creates=creates)
@@ -235,7 +262,7 @@ class SignIn:
         may_enrol = shown.code is not None and shown.code.may_enrol
         standing = standing_of(factor, facts.account, policy, enrolled=enrolled, may_enrol=may_enrol, now=self._row.at)
         place = throttle.place(self._by.keyring, name, self._origin.network, self._origin.private)
-        device = shown.step.device.id if shown.step is not None else ""
+        device = _device_of(shown)
         used = shown.code.id if shown.code is not None else device
         entered = await self._house.records.enter(
             Entering(
@@ -245,6 +272,7 @@ class SignIn:
                 factor=factor,
                 enrolled=enrolled,
                 step=shown.step,
+                passkey=shown.passkey,
                 code=shown.code,
                 instead=fresh.hashes[0] if fresh is not None else b"",
                 revision=facts.revision,
@@ -305,3 +333,9 @@ class SignIn:
             await self._by.ledger.refuse(row, stake)
         # The answer at a locked account is the same whatever is right: else it would tell of the recovery code.
         return Refused(Reason.LOCKED) if self._locked else refused
+
+
+def _device_of(shown: Shown) -> str:
+    if shown.passkey is not None:
+        return shown.passkey.passkey.id
+    return shown.step.device.id if shown.step is not None else ""

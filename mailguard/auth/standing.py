@@ -43,7 +43,7 @@ class SignedIn:
     account_id: str
     standing: Standing
     factor: Factor
-    device: str  # id of the authenticator behind a code; else ""
+    device: str  # id of the passkey, or of the authenticator behind a code; else ""
     revision: int  # the revocation sequence its facts were read at
     at: float
     until: float | None = None  # the end of a bypass
@@ -63,7 +63,7 @@ def standing_of(
 ) -> Standing:
     """What a person may do who showed a right password and, by `factor`, what else. `may_enrol`: of a bypass."""
     match factor:
-        case Factor.CODE | Factor.RECOVERY_CODE:
+        case Factor.CODE | Factor.RECOVERY_CODE | Factor.PASSKEY:
             return Standing.FULL
         case Factor.BYPASS if not may_enrol:
             return Standing.BYPASS

@@ -84,6 +84,7 @@ def show(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None:
         if account is None:
             raise Refusal(f"there is no account {name}: see `mailguard account list`")
         devices = await records.store.devices.list(name)
+        passkeys = await records.store.passkeys.list(name)
         passwords = await records.store.app_passwords.list(name)
         sessions = await records.store.sessions.list(name)
         people = await records.store.members.all()
@@ -93,6 +94,7 @@ def show(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None:
             **_policy(records, account),
             "authenticators": sum(device.confirmed_at is not None for device in devices),
             "authenticators_unconfirmed": sum(device.confirmed_at is None for device in devices),
+            "passkeys": len(passkeys),
             "app_passwords": sum(_usable(password, records.now) for password in passwords),
             "sessions": len(sessions),
             **_guesses(await records.store.accounts.guesses(name)),

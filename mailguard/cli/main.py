@@ -20,6 +20,7 @@ from mailguard.cli import (
     init,
     keys,
     one_time,
+    passkey,
     readiness,
     recovery_codes,
     serve,
@@ -60,6 +61,7 @@ app.command("dns")(dns.dns)
 app.command("readiness")(readiness.readiness)
 app.add_typer(account.app, name="account")
 app.add_typer(totp.app, name="totp")
+app.add_typer(passkey.app, name="passkey")
 app.add_typer(recovery_codes.app, name="recovery-codes")
 app.add_typer(one_time.bypass, name="bypass")
 app.add_typer(one_time.enrolment_code, name="enrolment-code")

@@ -38,7 +38,7 @@ def password(
                 "change it there"
             )
         devices = await records.store.devices.list(name)
-        factor = any(device.confirmed_at is not None for device in devices)
+        factor = any(device.confirmed_at is not None for device in devices) or await records.store.passkeys.list(name)
         return name, choosing.WITH_FACTOR if factor else choosing.ALONE
 
     name, shortest = with_records(ctx, least)
@@ -55,7 +55,7 @@ def password(
     with_records(ctx, keep)
     say(f"set the password of {name}; what the old one opened ends now")
     if needs_factor:
-        note(f"it has fewer than {choosing.ALONE} characters: set another if {name} ever loses its authenticator")
+        note(f"it has fewer than {choosing.ALONE} characters: set another if {name} ever loses its second factor")
 
 
 def _typed(file: str) -> str:

@@ -112,6 +112,23 @@ ADVICE: Mapping[Kind, Words] = {
         "here or by a code for the web pages; devices that sign in by themselves then get app passwords.",
         ("mailguard totp enrol {name}", "mailguard enrolment-code issue {name}"),
     ),
+    Kind.PASSKEY_ONLY: Words(
+        "The password was right, but this account has a passkey only: mail programs need an app password, for none of "
+        "them can show a passkey. Its owner makes one at the web pages, or you do here.",
+        (_ISSUE,),
+    ),
+    Kind.PASSKEY_STRANGE: Words(
+        "The password was right, the passkey shown with it is none of this account's, or was made for another address "
+        "of the web pages. Have the person choose the right one, or sign in by a code; a passkey that was removed must "
+        "be added anew.",
+        ("mailguard passkey list {name}",),
+    ),
+    Kind.PASSKEY_CLONED: Words(
+        "The password and the passkey were right, but the passkey counts its uses and the count went back. Either its "
+        "device was restored from a backup, or somebody holds a copy. Ask the owner; then remove the passkey and have "
+        "a new one added. If it was not the owner, their password is known too: a new one at the store.",
+        ("mailguard passkey list {name}", "mailguard passkey remove {name} {credential}"),
+    ),
     Kind.CODES_BARRED: Words(
         "Password and code were right, but your policy takes no codes in mail programs "
         "(policy.codes_in_mail_clients). Make an app password for the program.",

@@ -37,6 +37,9 @@ class Kind(StrEnum):
     LOCKED = "locked"  # after a hundred wrong in a row
     CODES_HELD = "codes-held"  # a right password, and five wrong codes behind it
     FACTOR_DEMANDED = "factor-demanded"
+    PASSKEY_ONLY = "passkey-only"
+    PASSKEY_STRANGE = "passkey-strange"  # where a person signs in
+    PASSKEY_CLONED = "passkey-cloned"
     CODES_BARRED = "codes-barred"
     PASSWORD_BARRED = "password-barred"
     SUSPENDED = "suspended"
@@ -60,6 +63,9 @@ KINDS: Mapping[Reason, Kind] = {
     Reason.CODE_REUSED: Kind.USED_CODE,
     Reason.CODES_USED_UP: Kind.CODES_HELD,
     Reason.REPLAY: Kind.REPLAY,
+    Reason.PASSKEY_ONLY: Kind.PASSKEY_ONLY,
+    Reason.PASSKEY_WRONG: Kind.PASSKEY_STRANGE,
+    Reason.PASSKEY_CLONED: Kind.PASSKEY_CLONED,
     Reason.SUSPENDED: Kind.SUSPENDED,
     Reason.SECOND_FACTOR_REQUIRED: Kind.FACTOR_DEMANDED,
     Reason.CODES_NOT_ALLOWED: Kind.CODES_BARRED,

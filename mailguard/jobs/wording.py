@@ -50,10 +50,28 @@ WORDS: Mapping[NoticeKind, Words] = {
         "An authenticator{label} was removed. Its codes open nothing any more; whoever was signed in with it is out.",
         f"If not, somebody may be clearing your keys away to put in their own. {_LOCK_OUT}",
     ),
+    NoticeKind.PASSKEY_ADDED: Words(
+        "a passkey was added",
+        "A passkey{label} was added. From now on it opens the web pages where your mailbox is looked after, together "
+        "with your password; your password alone opens nothing any more. Mail programs take app passwords.",
+        f"If not, somebody else may hold a key to your mailbox. {_LOCK_OUT}",
+    ),
+    NoticeKind.PASSKEY_REMOVED: Words(
+        "a passkey was removed",
+        "A passkey{label} was removed. It opens nothing any more; whoever was signed in with it is out.",
+        f"If not, somebody may be clearing your keys away to put in their own. {_LOCK_OUT}",
+    ),
+    NoticeKind.PASSKEY_CLONED: Words(
+        "a passkey may have been copied",
+        "Somebody came with your password and the passkey{label}, and was refused: it counts its uses, and that "
+        "count went back. A copy of it was used in between, or a device was restored from a backup.",
+        f"If not, somebody has your password and a copy of your passkey. {_LOCK_OUT}",
+        if_you="If you restored the device, remove the passkey and add it anew.",
+    ),
     NoticeKind.FACTORS_RESET: Words(
         "all authenticators were removed",
-        "All authenticators of your account were removed, and everybody who was signed in is out. A lost phone is the "
-        "usual reason. To sign in again you need a new authenticator.",
+        "All authenticators and passkeys of your account were removed, and everybody who was signed in is out. A lost "
+        "phone is the usual reason. To sign in again you need a new one.",
         f"If not, somebody may have said on the phone that they are you. {_LOCK_OUT}",
     ),
     NoticeKind.APP_PASSWORD_ISSUED: Words(
@@ -183,6 +201,7 @@ REMEDIES: Mapping[Reason, str] = {
     Reason.WRONG_REPEATED: _STALE,
     Reason.CODE_MISSING: _CODELESS,
     Reason.CODE_REUSED: _CODELESS,
+    Reason.PASSKEY_ONLY: "It sends a password alone. Passkeys are for the web pages: give it an app password.",
     Reason.SECOND_FACTOR_REQUIRED: _CODELESS,
     Reason.NO_PASSWORD_HERE: "This mailbox is opened by app passwords alone. Ask for one for the device.",
 }

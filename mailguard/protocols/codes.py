@@ -88,6 +88,9 @@ def _refusal(reason: Reason, say: Say) -> tuple[_Kind, str]:
             | Reason.CODE_REUSED
             | Reason.CODES_USED_UP
             | Reason.REPLAY
+            | Reason.PASSKEY_ONLY
+            | Reason.PASSKEY_WRONG
+            | Reason.PASSKEY_CLONED
             | Reason.SUSPENDED
             | Reason.SECOND_FACTOR_REQUIRED
             | Reason.CODES_NOT_ALLOWED

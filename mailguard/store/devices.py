@@ -10,10 +10,10 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from mailguard.auth import totp
 from mailguard.auth.accounts import AccountName, CodeKind, TotpDevice
 from mailguard.auth.events import Event
-from mailguard.store import app_passwords, claims, codes, grants, macs, revocations, rows
+from mailguard.store import app_passwords, claims, codes, grants, macs, passkeys, revocations, rows
 from mailguard.store.accounts import end_everything
+from mailguard.store.binding import bind, demand_name, unbound
 from mailguard.store.errors import ChangeRefused
-from mailguard.store.factors import has_factor
 from mailguard.store.ids import new_id
 from mailguard.store.revocations import Kind
 from mailguard.store.schema import accounts, devices
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 UNCONFIRMED_KEPT_SECONDS = 24 * 3600.0
 MOST = 10  # of an account, unconfirmed ones too: with each, one more code in a million fits a guess
-LONGEST_NAME = 64  # characters
 
 _c = devices.c
 _ENROL = insert(devices)
@@ -70,7 +69,7 @@ class Devices:
     ) -> TotpDevice:
         """Keep a new seed (base32), sealed. It counts for nothing until confirm(). ChangeRefused where the account has
         this very seed already, or as many as it may have."""
-        _demand_name(label)
+        demand_name(label, "an authenticator")
 
         def work(connection: Connection) -> TotpDevice:
             account = self._by.demand_person(connection, name, signed=signed)
@@ -94,8 +93,8 @@ class Devices:
     async def confirm(
         self, device_id: str, step: int, *, actor: str, only_first: bool = False, signed: SignedIn | None = None
     ) -> None:
-        """A first code fitted: the authenticator counts from now on, and that code's step is consumed. `only_first`:
-        ChangeRefused where the account has one already; whoever was let in to bind the first binds no second."""
+        """A first code fitted: the authenticator counts from now on, and that code's step is consumed. `only_first` as
+        of binding.bind()."""
 
         def work(connection: Connection) -> None:
             row = connection.execute(_ONE, {"device": device_id}).mappings().first()
@@ -103,15 +102,9 @@ class Devices:
                 raise ChangeRefused(f"there is no authenticator {device_id} to confirm: enrol it again")
             name = AccountName(row["account_name"])
             account = self._by.demand(connection, name, signed=signed)
-            if only_first and has_factor(connection, account.id):
-                raise ChangeRefused(f"{name} has an authenticator by now: sign in again, with a code of it")
-            if not has_factor(connection, account.id):
-                revocations.revoke(connection, Kind.FACTOR, account.id, self._by.now())
+            bind(self._by, connection, account, actor, only_first=only_first)
             confirmed = macs.changed(self._by.seal, devices, row, confirmed_at=self._by.now())
             connection.execute(_CHANGE, {"device": device_id, **confirmed, "last_step": step})
-            self._by.rewrite(connection, replace(account, factor_required=False))
-            codes.withdraw(self._by, connection, account, {CodeKind.ENROLMENT}, actor)
-            self._by.unlock(connection, name)
             self._by.record(connection, Event.TOTP_CONFIRMED, name, actor, credential=device_id)
 
         await self._by.database.write(work)
@@ -141,7 +134,7 @@ class Devices:
         self, name: AccountName, device_id: str, label: str, *, actor: str, signed: SignedIn | None = None
     ) -> None:
         """Call it something else."""
-        _demand_name(label)
+        demand_name(label, "an authenticator")
 
         def work(connection: Connection) -> None:
             account = self._by.demand(connection, name, signed=signed)
@@ -181,7 +174,7 @@ class Devices:
         self, name: AccountName, device_id: str, *, actor: str, keep_one: bool = False, signed: SignedIn | None = None
     ) -> None:
         """Remove one authenticator: grants and sessions opened with it end. `keep_one`: ChangeRefused where it is the
-        account's last."""
+        account's last factor."""
 
         def work(connection: Connection) -> None:
             account = self._by.demand(connection, name, signed=signed)
@@ -192,29 +185,26 @@ class Devices:
             revocations.revoke(connection, Kind.DEVICE, device_id, now)
             self._by.unlock(connection, name)
             self._by.record(connection, Event.TOTP_REMOVED, name, actor, credential=device_id)
-            if not has_factor(connection, account.id):
-                if keep_one:
-                    raise ChangeRefused("this is your last authenticator, and you must have one: add another first")
-                # Nothing is left that they could stand in for.
-                codes.withdraw(self._by, connection, account, {CodeKind.RECOVERY}, actor)
+            unbound(self._by, connection, account, actor, keep_one=keep_one)
 
         await self._by.database.write(work)
 
     async def reset(
         self, name: AccountName, *, actor: str, app_passwords_too: bool = False, factor_required: bool = True
     ) -> None:
-        """Remove every authenticator: all sessions and grants end. With `factor_required` the bare password stays
-        refused on mail, for whoever stole the phone may know it. One-time codes and claim links end. App passwords
-        survive unless asked otherwise."""
+        """Remove every authenticator and passkey: all sessions and grants end. With `factor_required` the bare password
+        stays refused on mail, for whoever stole the phone may know it. One-time codes and claim links end. App
+        passwords survive unless asked otherwise."""
 
         def work(connection: Connection) -> None:
             account = self._by.demand(connection, name)
             now = self._by.now()
             removed = connection.execute(_REMOVE_ALL, {"account": account.id}).rowcount
+            removed_too = passkeys.remove_all(connection, account.id)
             self._by.rewrite(connection, replace(account, factor_required=factor_required))
             end_everything(connection, account.id, now)
             self._by.unlock(connection, name)
-            detail = f"{removed} authenticators removed"
+            detail = f"{removed} authenticators removed, {removed_too} passkeys"
             self._by.record(connection, Event.FACTORS_RESET, name, actor, detail=detail)
             codes.withdraw(self._by, connection, account, set(CodeKind), actor)
             claims.withdraw(connection, account.id)
@@ -226,11 +216,6 @@ class Devices:
 
 def _rows_of(connection: Connection, account_id: str) -> Sequence[RowMapping]:
     return connection.execute(_OF_ACCOUNT, {"account": account_id}).mappings().all()
-
-
-def _demand_name(label: str) -> None:
-    if not label.strip() or not label.isprintable() or len(label) > LONGEST_NAME:
-        raise ChangeRefused(f"an authenticator's name has 1 to {LONGEST_NAME} printable characters: write another")
 
 
 def _no_such(name: AccountName, device_id: str) -> ChangeRefused:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, exists, or_, select
 
+from mailguard.store.portal_schema import passkeys
 from mailguard.store.schema import devices
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_CONFIRMED = select(func.count()).where(
-    devices.c.account_id == bindparam("account"), devices.c.confirmed_at.is_not(None)
+_ENROLLED = select(
+    or_(
+        exists().where(devices.c.account_id == bindparam("account"), devices.c.confirmed_at.is_not(None)),
+        exists().where(passkeys.c.account_id == bindparam("account")),
+    )
 )
 
 
 def has_factor(connection: Connection, account_id: str) -> bool:
-    """Has this account a confirmed authenticator?"""
-    return bool(connection.execute(_CONFIRMED, {"account": account_id}).scalar_one())
+    """Has this account a confirmed authenticator, or a passkey?"""
+    return bool(connection.execute(_ENROLLED, {"account": account_id}).scalar_one())

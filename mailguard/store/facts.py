@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, bindparam, literal, select
+from sqlalchemy import and_, bindparam, exists, literal, select
 
 from mailguard.auth.ports import AuditRow, Facts
 from mailguard.store import audit, grants, macs, revocations, rows
+from mailguard.store.portal_schema import passkeys
 from mailguard.store.revocations import Kind
 from mailguard.store.schema import accounts, app_passwords, devices
 from mailguard.store.schema import grants as grant_table
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 # An account's authenticators times its grants of one string: a handful of rows. One statement sees one moment, so a
 # grant is never older than the step its device is read with, and the revision never newer than either.
 _ONE = select(literal(1).label("one")).subquery()
+_HAS_PASSKEY = exists().where(passkeys.c.account_id == accounts.c.id)
 _NAMED = (
-    select(revocations.newest.label("revision"), accounts, devices, grant_table)
+    select(revocations.newest.label("revision"), _HAS_PASSKEY.label("passkey"), accounts, devices, grant_table)
     .select_from(_ONE)
     .outerjoin(accounts, accounts.c.name == bindparam("wanted"))
     .outerjoin(devices, and_(devices.c.account_id == accounts.c.id, devices.c.confirmed_at.is_not(None)))
@@ -115,5 +117,13 @@ def read(
                 holder = person.value
                 if not person.intact:
                     altered(accounts.name, holder.id, holder.name)
-    facts = Facts(account, tuple(authenticators.values()), offered, holder, grant, found[0]["revision"])
+    facts = Facts(
+        account,
+        tuple(authenticators.values()),
+        offered,
+        holder,
+        grant,
+        found[0]["revision"],
+        passkeys=bool(found[0]["passkey"]),
+    )
     return Reading(facts, tuple(alarms))

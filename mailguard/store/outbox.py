@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, func, insert, select, union_all
 
 from mailguard.auth.notices import Notice, NoticeKind, Occasion, occasion
 from mailguard.store.ids import new_id
+from mailguard.store.portal_schema import passkeys
 from mailguard.store.schema import accounts, addresses, app_passwords, devices, notices
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ _RECIPIENTS = (
 _LABEL = union_all(
     select(app_passwords.c.label).where(app_passwords.c.id == bindparam("credential")),
     select(devices.c.name).where(devices.c.id == bindparam("credential")),
+    select(passkeys.c.name).where(passkeys.c.id == bindparam("credential")),
 )
 
 

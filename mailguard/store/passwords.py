@@ -64,14 +64,14 @@ class Passwords:
     async def set(self, name: AccountName, hashed: str, *, actor: str, needs_factor: bool) -> None:
         """Keep another password. What the old one opened ends, and what was tried wrongly is forgotten.
 
-        `needs_factor`: it is too short to stand alone. ChangeRefused where the account has no confirmed authenticator.
+        `needs_factor`: it is too short to stand alone. ChangeRefused where the account has no factor.
         """
 
         def work(connection: Connection) -> None:
             account = self._by.demand_person(connection, name)
             if needs_factor and not has_factor(connection, account.id):
                 raise ChangeRefused(
-                    f"{name} has no authenticator, and a password this short must not stand alone: write a longer one"
+                    f"{name} has no second factor, and a password this short must not stand alone: write a longer one"
                 )
             now = self._by.now()
             values = {"account_id": account.id, "hash": hashed, "set_at": now}

@@ -20,6 +20,13 @@ passkeys = Table(
     Column("last_used_at", Float),
 )
 
+used_challenges = Table(
+    "used_challenges",  # that a passkey has answered: none of them takes a second answer
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("at", Float, nullable=False),
+)
+
 portal_sessions = Table(
     "portal_sessions",  # who is signed in
     metadata,

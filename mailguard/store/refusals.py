@@ -34,6 +34,7 @@ TELLING = (
     Reason.WRONG_REPEATED,
     Reason.CODE_MISSING,
     Reason.CODE_REUSED,
+    Reason.PASSKEY_ONLY,
     Reason.SECOND_FACTOR_REQUIRED,
     Reason.NO_PASSWORD_HERE,
 )

@@ -22,6 +22,7 @@ from mailguard.auth.accounts import (
     CodeKind,
     Grant,
     OneTimeCode,
+    Passkey,
     SuspendedBy,
     TotpDevice,
     VaultEntry,
@@ -30,6 +31,7 @@ from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.roles import EVERYTHING, Role, RoleLimit
 from mailguard.secret import Secret
 from mailguard.store.macs import fits, under_mac
+from mailguard.store.portal_schema import passkeys
 from mailguard.store.schema import accounts, app_passwords, claims, devices, grants, one_time_codes, vault
 from mailguard.store.seal import Sealed
 
@@ -176,6 +178,37 @@ def device_of(seal: Seal, row: RowMapping) -> Checked[TotpDevice]:
         confirmed_at=row[c.confirmed_at],
     )
     return Checked(device, intact)
+
+
+def passkey_values(seal: Seal, passkey: Passkey) -> Values:
+    """The row of a passkey, under its MAC."""
+    values = {
+        "id": passkey.id,
+        "account_id": passkey.account_id,
+        "name": passkey.name,
+        "credential": passkey.credential,
+        "public_key": passkey.public_key,
+        "created_at": passkey.created_at,
+        "sign_count": passkey.sign_count,
+        "last_used_at": passkey.last_used_at,
+    }
+    return under_mac(seal, passkeys, values)
+
+
+def passkey_of(seal: Seal, row: RowMapping) -> Checked[Passkey]:
+    """The passkey of a row. Whoever lets anybody in by an altered one is told by `intact`."""
+    c = passkeys.c
+    passkey = Passkey(
+        id=row[c.id],
+        account_id=row[c.account_id],
+        name=row[c.name],
+        credential=row[c.credential],
+        public_key=row[c.public_key],
+        sign_count=row[c.sign_count],
+        created_at=row[c.created_at],
+        last_used_at=row[c.last_used_at],
+    )
+    return Checked(passkey, fits(seal, passkeys, row))
 
 
 def grant_values(seal: Seal, grant: Grant, string: KeyedHash) -> Values:

@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING
 
 from mailguard.auth.accounts import CodeKind
 from mailguard.auth.events import Event
+from mailguard.auth.passkeys import Answerable
 from mailguard.auth.ports import Lost
-from mailguard.store import audit, codes, questions, throttle, vault
+from mailguard.store import audit, codes, passkeys, questions, throttle, vault
 from mailguard.store.engine import Undone
 from mailguard.store.entry import EntryLost, consume, first_account
 from mailguard.store.factors import has_factor
+from mailguard.store.portal_schema import passkeys as passkey_table
 from mailguard.store.revocations import revoked_since
 from mailguard.store.schema import one_time_codes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Table
 
-    from mailguard.auth.accounts import Account, OneTimeCode
-    from mailguard.auth.ports import Entering, Stake
+    from mailguard.auth.accounts import Account, OneTimeCode, Passkey
+    from mailguard.auth.entering import Entering
+    from mailguard.auth.ports import Stake
     from mailguard.store.engine import Database
     from mailguard.store.seal import Seal
 
@@ -38,8 +41,21 @@ class StoreSignIns:
         account_id, name = ("", "") if account is None else (account.id, account.name)
         good, altered = await self._database.read(lambda c: codes.usable(c, self._seal, account_id, now))
         if altered:
-            await self._database.write(lambda c: _tell_of(c, altered, now, name))
+            await self._database.write(lambda c: _tell_of(c, one_time_codes, altered, now, name))
         return good
+
+    async def passkeys(self, account: Account | None, challenge: bytes, now: float) -> Answerable:
+        """Read; a row that was altered behind our back is recorded as such. Of no account as many reads as of one."""
+        account_id, name = ("", "") if account is None else (account.id, account.name)
+
+        def work(connection: Connection) -> tuple[Answerable, Sequence[Passkey]]:
+            good, altered = passkeys.usable(connection, self._seal, account_id)
+            return Answerable(good, passkeys.spent(connection, challenge)), altered
+
+        found, altered = await self._database.read(work)
+        if altered:
+            await self._database.write(lambda c: _tell_of(c, passkey_table, altered, now, name))
+        return found
 
     async def enter(self, entering: Entering) -> str | Lost:
         """Commit a granted sign-in."""
@@ -58,15 +74,19 @@ class StoreSignIns:
 
 
 def _enter(connection: Connection, seal: Seal, entering: Entering) -> str:
-    now, step, code = entering.audit.at, entering.step, entering.code
+    now, step, code, use = entering.audit.at, entering.step, entering.code, entering.passkey
     account_id = entering.account_id or first_account(connection, seal, entering.name, entering.group, now)
-    device = step.device.id if step is not None else ""
+    device = use.passkey.id if use is not None else step.device.id if step is not None else ""
     if revoked_since(connection, entering.revision, account=account_id, device=device, password=account_id):
         raise EntryLost(Lost.REVOKED)
     if has_factor(connection, account_id) is not entering.enrolled:
-        # Its first authenticator was confirmed meanwhile, or its last one removed: what was decided no longer holds.
+        # Its first factor was bound meanwhile, or its last one removed: what was decided no longer holds.
         raise EntryLost(Lost.REVOKED)
     if step is not None and not consume(connection, device, account_id, step.step):
+        raise EntryLost(Lost.STEP_USED)
+    if use is not None and not (
+        passkeys.spend(connection, use.challenge, now) and passkeys.use(connection, use.passkey, use.sign_count, now)
+    ):
         raise EntryLost(Lost.STEP_USED)
     if code is not None:
         used = replace(entering.audit, event=Event.CODE_USED, detail=f"{code.kind} code")
@@ -84,6 +104,8 @@ def _enter(connection: Connection, seal: Seal, entering: Entering) -> str:
     return account_id
 
 
-def _tell_of(connection: Connection, altered: Sequence[OneTimeCode], now: float, name: str) -> None:
-    for code in altered:
-        audit.append(connection, audit.altered(one_time_codes.name, code.id, now, account=name))
+def _tell_of(
+    connection: Connection, table: Table, altered: Sequence[OneTimeCode | Passkey], now: float, name: str
+) -> None:
+    for each in altered:
+        audit.append(connection, audit.altered(table.name, each.id, now, account=name))

@@ -21,6 +21,7 @@ from mailguard.store import (
     key_checks,
     migrate,
     notices,
+    passkeys,
     portal_sessions,
     questions,
     revocations,
@@ -42,6 +43,7 @@ from mailguard.store.keys import Keys
 from mailguard.store.ledger import StoreLedger
 from mailguard.store.members import Members
 from mailguard.store.notices import Notices
+from mailguard.store.passkeys import Passkeys
 from mailguard.store.passwords import Passwords
 from mailguard.store.portal_sessions import PortalSessions
 from mailguard.store.probes import Probes
@@ -75,6 +77,7 @@ class Store:
         self.addresses = Addresses(administration)
         self.members = Members(administration)
         self.devices = Devices(administration)
+        self.passkeys = Passkeys(administration)
         self.app_passwords = AppPasswords(administration)
         self.codes = Codes(administration)
         self.claims = Claims(administration)
@@ -115,7 +118,8 @@ class Store:
         await self._database.close()
 
     async def purge(self) -> None:
-        """Forget what has had its time: marks, ended grants, unconfirmed seeds, revocations that were followed."""
+        """Forget what has had its time: marks, ended grants, unconfirmed seeds, answered challenges, and revocations
+        that were followed."""
         now = self._now()
 
         def work(connection: Connection) -> None:
@@ -124,6 +128,7 @@ class Store:
                 questions,
                 grants,
                 devices,
+                passkeys,
                 app_passwords,
                 revocations,
                 claims,

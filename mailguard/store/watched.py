@@ -15,6 +15,7 @@ from mailguard.auth.attempt import Factor, Reason
 from mailguard.auth.decision import lapsed
 from mailguard.auth.events import Event
 from mailguard.store import rows
+from mailguard.store.portal_schema import passkeys
 from mailguard.store.schema import accounts, app_passwords, audit, devices, sessions
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ _NEWEST = select(func.max(_c.last_at)).where(_c.seq <= bindparam("top"), _c.seq 
 _OPEN = select(sessions.c.id, sessions.c.client).where(sessions.c.client != "")
 _WITHOUT_FACTOR = (
     select(accounts)
-    .where(~exists().where(devices.c.account_id == accounts.c.id, devices.c.confirmed_at.is_not(None)))
+    .where(
+        ~exists().where(devices.c.account_id == accounts.c.id, devices.c.confirmed_at.is_not(None)),
+        ~exists().where(passkeys.c.account_id == accounts.c.id),
+    )
     .order_by(accounts.c.name)
 )
 _HANDED_OUT = (
@@ -94,7 +98,7 @@ class WatchedLogins:
         self._by = administration
 
     async def without_factor(self) -> tuple[Account, ...]:
-        """All accounts that have no authenticator, by name."""
+        """All accounts that have neither authenticator nor passkey, by name."""
         found = await self._by.database.read(lambda connection: connection.execute(_WITHOUT_FACTOR).mappings().all())
         return tuple(rows.account_of(self._by.seal, row).value for row in found)
 

@@ -217,6 +217,9 @@ CODE = Proof(code=CodeReading.RIGHT, step=STEP, answer=YES)
         pytest.param(
             decided(Proof(code=CodeReading.MISSING, answer=YES)), Reason.CODE_MISSING, id="factor, bare password"
         ),
+        pytest.param(
+            decided(Proof(code=CodeReading.BARRED, answer=YES)), Reason.PASSKEY_ONLY, id="passkey, bare password"
+        ),
         pytest.param(decided(Proof(code=CodeReading.WRONG, answer=YES)), Reason.CODE_WRONG, id="wrong code"),
         pytest.param(decided(Proof(code=CodeReading.WRONG, answer=NO)), Reason.WRONG_PASSWORD, id="both wrong"),
         pytest.param(decided(Proof(code=CodeReading.AMBIGUOUS, answer=YES)), Reason.CODE_WRONG, id="six or eight"),
@@ -356,6 +359,7 @@ def test_an_address_has_one_network() -> None:
     ("proof", "account", "policy", "reason"),
     [
         pytest.param(Proof(code=CodeReading.MISSING), ANN, Policy(), Reason.CODE_MISSING, id="no code"),
+        pytest.param(Proof(code=CodeReading.BARRED), ANN, Policy(), Reason.PASSKEY_ONLY, id="passkey"),
         pytest.param(Proof(code=CodeReading.WRONG), ANN, Policy(), Reason.CODE_WRONG, id="wrong code"),
         pytest.param(Proof(), ANN, Policy(TwoFactor.ENFORCE), Reason.SECOND_FACTOR_REQUIRED, id="bare"),
         pytest.param(Proof(), None, Policy(TwoFactor.ENFORCE), Reason.SECOND_FACTOR_REQUIRED, id="nobody yet"),

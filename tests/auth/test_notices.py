@@ -24,6 +24,7 @@ SILENT = {
     Event.TOTP_ENROLLED,  # counts for nothing before it is confirmed
     Event.TOTP_RESYNCED,
     Event.TOTP_RENAMED,
+    Event.PASSKEY_RENAMED,
     Event.AUDIT_PURGED,
     Event.AUDIT_RESTARTED,
     Event.CLAIM_USED,  # its app password is told of
@@ -55,6 +56,13 @@ def test_every_event_is_told_of_or_kept_silent_on_purpose(event: Event) -> None:
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.REPLAY])
 def test_no_other_refused_login_is_a_letter(reason: Reason) -> None:
     assert occasion(AuditRow(Event.LOGIN_REFUSED, 0.0, account="ann@example.org", reason=reason)) is None
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_of_refused_sign_ins_a_copied_passkey_is_a_letter(reason: Reason) -> None:
+    row = AuditRow(Event.SIGN_IN_REFUSED, 0.0, account="ann@example.org", credential="p", reason=reason)
+    cloned = Occasion(NoticeKind.PASSKEY_CLONED, "p", WEEK)
+    assert occasion(row) == (cloned if reason is Reason.PASSKEY_CLONED else None)
 
 
 def test_a_replay_is_told_once_a_grant_and_network() -> None:

@@ -35,8 +35,14 @@ def test_what_the_end_says(
     string: str, devices: tuple[TotpDevice, ...], compares: bool, reading: CodeReading, password: str
 ) -> None:
     offered = credential.read(Secret(string.encode()))
-    read, step, left = read_code(offered, devices, NOW, CodeWindow.NONE, compares=compares)
+    read, step, left = read_code(offered, devices, NOW, CodeWindow.NONE, passkeys=bool(devices), compares=compares)
     assert (read, left.reveal().decode()) == (reading, password)
     assert (step is None) is (reading is not CodeReading.RIGHT)
     if step is not None:
         assert (step.device, step.step) == (SIX, int(NOW) // 30)
+
+
+def test_where_there_are_passkeys_alone_no_end_says_anything() -> None:
+    offered = credential.read(Secret(f"hunter{CODE}".encode()))
+    found = read_code(offered, (), NOW, CodeWindow.NONE, passkeys=True, compares=True)
+    assert found == (CodeReading.BARRED, None, offered.string)

@@ -11,11 +11,12 @@ import pyotp
 import pytest
 
 from mailguard.auth import recovery
-from mailguard.auth.accounts import Account, AccountKind, AccountName, CodeKind, OneTimeCode, SuspendedBy
+from mailguard.auth.accounts import Account, AccountKind, AccountName, CodeKind, OneTimeCode, Passkey, SuspendedBy
 from mailguard.auth.attempt import Answer, Factor, LoginAttempt, Origin, Reason, Refused, Verdict
 from mailguard.auth.authenticator import Authenticator, new_session_id
 from mailguard.auth.events import Event
 from mailguard.auth.names import Naming
+from mailguard.auth.passkeys import PasskeyUse
 from mailguard.auth.policy import Policies, Policy
 from mailguard.auth.ports import Questions
 from mailguard.auth.signin import Presented, Second, Shown, SignIn, SignIns, judge
@@ -136,6 +137,7 @@ async def scene(folder: Path, ring: Keyring) -> AsyncIterator[Scene]:
 YES, NO = Answer(Verdict.YES), Answer(Verdict.NO)
 DOWN = Answer(Verdict.UNAVAILABLE, Reason.BACKEND_UNAVAILABLE)
 ACCOUNT = Account("a", ANN)
+USE = PasskeyUse(Passkey("p", "a", "token", b"", b""), 1, b"")
 
 
 def one_time(kind: CodeKind) -> OneTimeCode:
@@ -164,6 +166,11 @@ def one_time(kind: CodeKind) -> OneTimeCode:
         (ACCOUNT, YES, Shown(True, code=one_time(CodeKind.ENROLMENT)), False, True, Factor.ENROLMENT_CODE),
         (ACCOUNT, YES, Shown(True, code=one_time(CodeKind.ENROLMENT)), True, True, Reason.CODE_WRONG),
         (ACCOUNT, YES, Shown(True, code=one_time(CodeKind.BYPASS)), False, True, Factor.BYPASS),
+        (ACCOUNT, YES, Shown(True, passkey=USE), True, True, Factor.PASSKEY),
+        (ACCOUNT, NO, Shown(True, passkey=USE), True, True, Reason.WRONG_PASSWORD),
+        (ACCOUNT, YES, Shown(True, amiss=Reason.PASSKEY_WRONG), True, True, Reason.PASSKEY_WRONG),
+        (ACCOUNT, NO, Shown(True, amiss=Reason.PASSKEY_WRONG), True, True, Reason.WRONG_PASSWORD),
+        (ACCOUNT, YES, Shown(True, passkey=USE, amiss=Reason.PASSKEY_CLONED), True, True, Reason.PASSKEY_CLONED),
         (ACCOUNT, YES, Shown(True, code=one_time(CodeKind.BYPASS)), True, True, Factor.BYPASS),
     ],
 )

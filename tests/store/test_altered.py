@@ -22,7 +22,7 @@ from mailguard.keyring import Keyring, Purpose
 from mailguard.secret import Secret
 from mailguard.store import ChangeRefused, Store, macs, new_id
 from mailguard.store.errors import RecordAltered
-from mailguard.store.portal_schema import portal_sessions
+from mailguard.store.portal_schema import passkeys, portal_sessions
 from mailguard.store.portal_sessions import Browser
 from mailguard.store.schema import (
     accounts,
@@ -37,7 +37,7 @@ from mailguard.store.schema import (
     passwords,
 )
 from mailguard.store.schema import vault as vault_table
-from tests.store.words import ANN, BOB, HOME, NOON, OPERATOR, SEED, admitted, by_code, digest, phone, sql
+from tests.store.words import ANN, BOB, HOME, NOON, OPERATOR, SEED, admitted, by_code, digest, phone, sql, token
 
 COOKIE = b"digest of a cookie"
 TEXT, LINK, STRING = "k7mq2xwdk7mq2xwdk7mq2xwdk7mq", "link", "secret123456"
@@ -48,6 +48,8 @@ LEFT_OUT = {
     "app_passwords.last_used_protocol": "written at every use, shown only",
     "app_passwords.last_client": "written at every use, shown only",
     "totp_devices.last_step": "consumed by one conditional UPDATE; set back, a code counts again (threat model)",
+    "passkeys.sign_count": "written at every use; set back, the use of a copy is not noticed, its answer still fresh",
+    "passkeys.last_used_at": "written at every use, shown only",
     "grants.idle_since": "written at every session's end; the hard end stands under the MAC",
     "grants.ended_at": "set without the keys by whatever ends many at once; the hash is erased with it",
     "portal_sessions.seen_at": "written at every use: an idle hour can be stretched by it, to the fixed end",
@@ -112,6 +114,7 @@ async def world(store: Store, keys: Keyring, ann: Account) -> World:
     await store.claims.issue(ANN, claim, digest(keys, Purpose.CLAIM, LINK), actor=OPERATOR)
     made = recovery.make(1)
     await store.codes.issue(ANN, CodeKind.RECOVERY, made, actor=OPERATOR)
+    await token(store)
     await store.passwords.set(ANN, "$argon2id$…", actor=OPERATOR, needs_factor=False)
     await store.addresses.add(ANN, "ann@home.example", actor=OPERATOR)
     revision = (await store.ledger.facts(ANN, [], [], NOON)).revision
@@ -153,6 +156,13 @@ async def a_code(world: World) -> bool:
     return any([await world.store.sign_ins.codes(account, NOON) for account in (world.ann, world.bob)])
 
 
+async def a_passkey(world: World) -> bool:
+    """Some account may sign in by the key of the token."""
+    accounts_of = (world.ann, world.bob)
+    seen = [(await world.store.sign_ins.passkeys(account, b"?", NOON)).passkeys for account in accounts_of]
+    return any(each.public_key == b"COSE" for found in seen for each in found)
+
+
 async def a_password(world: World) -> bool:
     return any([await world.store.passwords.find(name) is not None for name in (ANN, BOB)])
 
@@ -188,6 +198,7 @@ OPENS: dict[Table, Callable[[World], Awaitable[bool]]] = {
     devices: a_seed,
     grants: a_grant,
     one_time_codes: a_code,
+    passkeys: a_passkey,
     passwords: a_password,
     portal_sessions: a_portal_session,
     vault_table: an_entry,

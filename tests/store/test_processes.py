@@ -17,7 +17,7 @@ from mailguard.auth.ports import Lost
 from mailguard.keyring import Keyring, Purpose
 from mailguard.store import Store
 from tests.store.test_sessions import session
-from tests.store.words import ANN, NOON, OPERATOR, SEED, app_password, by_code, digest, sql
+from tests.store.words import ANN, NOON, OPERATOR, SEED, app_password, by_code, digest, sql, token
 from tests.store.worker import ROUNDS, STEPS
 
 Worker = subprocess.Popen[str]
@@ -97,6 +97,23 @@ async def test_three_processes_race_for_each_one_time_code_and_one_is_in(
     assert {words[2] for words in said if words[0] == "lost"} <= {Lost.STEP_USED.value}
     used = [r for r in await store.audit.list() if r.row.event is Event.CODE_USED]
     assert len(used) == len(issued)
+
+
+async def test_three_processes_race_for_each_count_and_each_challenge_of_a_passkey_and_one_is_in(
+    store: Store, ann: Account, database: Path
+) -> None:
+    await token(store, label="counts")
+    await token(store, label="does not")
+    with workers("presser", database, "abc") as found:
+        said = [line.split() for lines in together(found) for line in lines]
+    rounds = list(range(1, ROUNDS + 1))
+    won = {what: [int(words[2]) for words in said if words[:2] == ["won", what]] for what in ("count", "challenge")}
+    assert sorted(won["challenge"]) == rounds
+    # A count that others have passed is lost: who is slow may find all of theirs gone, and none is won twice.
+    assert len(set(won["count"])) == len(won["count"])
+    assert max(won["count"]) == ROUNDS
+    assert {words[3] for words in said if words[0] == "lost"} == {Lost.STEP_USED.value}
+    assert [passkey.sign_count for passkey in await store.passkeys.list(ANN)] == [ROUNDS, 0]
 
 
 async def test_mixed_writes_of_three_processes_never_meet_a_locked_database(

@@ -1,5 +1,6 @@
 """Short forms of what tests say to the store."""
 
+import os
 import resource
 import sqlite3
 from collections.abc import Iterator
@@ -8,15 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mailguard.auth.accounts import Account, AccountName, AppPassword, KeyedHash, OneTimeCode, TotpDevice
+from mailguard.auth.accounts import Account, AccountName, AppPassword, KeyedHash, OneTimeCode, Passkey, TotpDevice
 from mailguard.auth.attempt import Admission, Factor, MailProtocol, Origin
+from mailguard.auth.entering import Entering
 from mailguard.auth.events import Event
+from mailguard.auth.passkeys import NewPasskey, PasskeyUse
 from mailguard.auth.ports import (
     Allowance,
     AuditRow,
     Bucket,
     Counts,
-    Entering,
     Entry,
     Reservation,
     Reserved,
@@ -134,6 +136,7 @@ def by_one_time_code(code: OneTimeCode, *, at: float = NOON) -> Entering:
         factor=Factor.RECOVERY_CODE,
         enrolled=True,
         step=None,
+        passkey=None,
         code=code,
         instead=b"",
         revision=0,
@@ -142,6 +145,33 @@ def by_one_time_code(code: OneTimeCode, *, at: float = NOON) -> Entering:
         stake=Stake(stakes(), Reserved.NEW),
         store_password=None,
     )
+
+
+def by_passkey(use: PasskeyUse, *, at: float = NOON, revision: int = 0) -> Entering:
+    """A sign-in by password and a passkey."""
+    audit = AuditRow(Event.SIGN_IN_GRANTED, at, account=ANN, origin=HOME, protocol=Site.PORTAL)
+    return Entering(
+        name=ANN,
+        account_id=use.passkey.account_id,
+        group="",
+        factor=Factor.PASSKEY,
+        enrolled=True,
+        step=None,
+        passkey=use,
+        code=None,
+        instead=b"",
+        revision=revision,
+        place=None,
+        audit=audit,
+        stake=Stake(stakes(), Reserved.NEW),
+        store_password=None,
+    )
+
+
+async def token(store: Store, name: AccountName = ANN, *, count: int = 0, label: str = "token") -> Passkey:
+    """A passkey that has been used so often."""
+    made = NewPasskey(os.urandom(16), b"COSE", count, os.urandom(32))
+    return await store.passkeys.add(name, label, made, actor=OPERATOR)
 
 
 def bare(account_id: str | None, *, name: AccountName = ANN, revision: int = 0) -> Entry:

@@ -11,6 +11,7 @@ from pathlib import Path
 from mailguard import keyring
 from mailguard.auth import throttle
 from mailguard.auth.attempt import Admission, Client, Factor, MailProtocol, Origin
+from mailguard.auth.passkeys import PasskeyUse
 from mailguard.auth.ports import Lost, Question, Questions, Reserved
 from mailguard.keyring import Keyring, Purpose
 from mailguard.secret import Secret
@@ -24,6 +25,7 @@ from tests.store.words import (
     app_password,
     by_code,
     by_one_time_code,
+    by_passkey,
     digest,
     granted,
     refused,
@@ -72,6 +74,22 @@ async def signer(url: str, keys: Keyring, name: str) -> None:
                 say("lost", code.id, lost.value)
             case _:
                 say("won", code.id)
+    await store.close()
+
+
+async def presser(url: str, keys: Keyring, name: str) -> None:
+    """Answers with the passkey again and again, as others do: one count, or one challenge, is everybody's."""
+    store = await Store.open(url, keys, now=lambda: NOON)
+    counting, silent = await store.passkeys.list(ANN)
+    for number in range(1, ROUNDS + 1):
+        by_count = PasskeyUse(counting, number, f"{name} {number}".encode())
+        by_challenge = PasskeyUse(silent, 0, f"all {number}".encode())
+        for what, use in (("count", by_count), ("challenge", by_challenge)):
+            match await store.sign_ins.enter(by_passkey(use)):
+                case Lost() as lost:
+                    say("lost", what, number, lost.value)
+                case _:
+                    say("won", what, number)
     await store.close()
 
 
@@ -191,6 +209,7 @@ async def binder(url: str, keys: Keyring, name: str) -> None:
 
 ROLES = {
     "signer": signer,
+    "presser": presser,
     "sealer": sealer,
     "binder": binder,
     "asker": asker,

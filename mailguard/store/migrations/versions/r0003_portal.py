@@ -23,6 +23,11 @@ def upgrade() -> None:
     )
     op.create_index("ix_passkeys_account_id", "passkeys", ["account_id"])
     op.create_table(
+        "used_challenges",
+        sa.Column("digest", sa.LargeBinary, primary_key=True),
+        sa.Column("at", sa.Float, nullable=False),
+    )
+    op.create_table(
         "portal_sessions",
         sa.Column("id", sa.String, primary_key=True),
         _account(),

@@ -12,8 +12,9 @@ COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes
 # Most of a test's time is waiting: for a failure's delay, for a daemon. Two at a time, a module in one process.
 PROCESSES ?= 2
 
-# What the end-to-end tests drive.
-DAEMONS := dovecot-imapd dovecot-lmtpd postfix isync msmtp swaks libnet-ssleay-perl curl openssl slapd ldap-utils fail2ban
+# What the end-to-end tests drive. A browser without a font shows empty boxes.
+DAEMONS := dovecot-imapd dovecot-lmtpd postfix isync msmtp swaks libnet-ssleay-perl curl openssl slapd ldap-utils fail2ban \
+  chromium fonts-dejavu-core
 # What python-ldap is built with. There are no wheels of it.
 LDAP_BUILD := gcc python3-dev libldap-dev libsasl2-dev
 
@@ -21,7 +22,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= $(notdir $(wildcard tests/fuzz/corpus/*))
 
 .DEFAULT_GOAL := help
-.PHONY: help install ldap demo check test guesses wheel lock system-packages
+.PHONY: help install ldap demo check test guesses pictures wheel lock system-packages
 
 help:  ## these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +61,10 @@ fuzz: $(VENV)/.fuzz  ## whatever reads strangers' bytes, fuzzed for FUZZ_SECONDS
 	    -artifact_prefix=$(VENV)/fuzz/$$target- $(VENV)/fuzz/$$target tests/fuzz/corpus/$$target || exit 1; \
 	done
 
+pictures: $(VENV)/.dev system-packages  ## build/screenshots/: every page of the portal, wide and on a phone, light and dark
+	@rm -rf build/screenshots
+	MAILGUARD_PICTURES=build/screenshots $(BIN)/python -m pytest -q tests/browser/test_looks.py
+
 wheel: $(VENV)/.run  ## dist/mailguard-*.whl
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 
@@ -72,7 +77,7 @@ lock: $(VENV)/.made  ## requirements/*.lock from pyproject.toml (UPGRADE=1 takes
 	$(COMPILE) --constraint requirements/dev.lock --extra ldap pyproject.toml -o requirements/ldap.lock
 	$(COMPILE) --constraint requirements/dev.lock --group fuzz pyproject.toml -o requirements/fuzz.lock
 
-system-packages:  ## the daemons and mail programs of the tests, by apt
+system-packages:  ## the daemons, mail programs and browser of the tests, by apt
 	@scripts/system-packages $(DAEMONS) || echo "make: the tests that need these are skipped" >&2
 
 $(VENV)/.made:

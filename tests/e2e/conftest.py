@@ -60,9 +60,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say it loudly where real daemons were not asked."""
-    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "tests/e2e/" in report.nodeid]
+    real = ("tests/e2e/", "tests/browser/")
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if report.nodeid.startswith(real)]
     if skipped:
-        terminalreporter.section(f"{len(skipped)} TESTS AGAINST REAL DAEMONS DID NOT RUN", sep="*", red=True, bold=True)
+        terminalreporter.section(
+            f"{len(skipped)} TESTS AGAINST REAL DAEMONS, OR BY A REAL BROWSER, DID NOT RUN",
+            sep="*",
+            red=True,
+            bold=True,
+        )
         for reason in sorted({report.longrepr[2] for report in skipped}):
             terminalreporter.line(reason, red=True)
 

@@ -1,5 +1,6 @@
 """The application before real records, with an identity source and a clock that the test turns."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,11 +64,18 @@ async def sign_in(browser: Browser, second: str = "", *, name: str = ANN, passwo
     return await browser.fill("/sign-in/second", second=second)
 
 
-@pytest.fixture
-async def portal(tmp_path: Path) -> AsyncIterator[Portal]:
-    ring, hands, threads = keyring.create(tmp_path / "keys.toml"), Hands(), Threads()
-    store = await Store.open(f"sqlite:///{tmp_path / 'mailguard.db'}", ring, now=hands.now)
+@contextlib.asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Portal]:
+    """A portal with its files in `folder`."""
+    ring, hands, threads = keyring.create(folder / "keys.toml"), Hands(), Threads()
+    store = await Store.open(f"sqlite:///{folder / 'mailguard.db'}", ring, now=hands.now)
     settings = config.Settings(server=Server(hostname=HOST), throttle=Throttle(failure_delay=0.0))
     yield Portal(store, ring, hands, Listening(), threads, settings=settings)
     await store.close()
     threads.close()
+
+
+@pytest.fixture
+async def portal(tmp_path: Path) -> AsyncIterator[Portal]:
+    async with opened(tmp_path) as portal:
+        yield portal

@@ -1,0 +1,45 @@
+"""One Chromium for all tests of a process, and the event loop that it lives in.
+
+Every test here runs in the session's loop: what speaks to the browser stays in the loop where it was started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from tests.browser.chromium import missing, running_chromium
+from tests.browser.served import Served, serving_pages
+from tests.e2e.clients import absent
+from tests.support.certs import Issued
+from tests.web.conftest import opened
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a browser: `-m "not e2e"` leaves it out."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker("e2e")
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium(localhost: Issued) -> AsyncIterator[Browser]:
+    """A real browser."""
+    if reason := missing():
+        absent(reason)
+    async with running_chromium(localhost) as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def served(tmp_path: Path, localhost: Issued) -> AsyncIterator[Served]:
+    """The pages before fresh records."""
+    async with opened(tmp_path) as portal, serving_pages(portal, localhost) as pages:
+        yield pages

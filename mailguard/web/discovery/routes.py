@@ -33,9 +33,6 @@ class _AnyCase(Convertor[str]):
     def convert(self, value: str) -> str:
         return value
 
-    def to_string(self, value: str) -> str:
-        return value
-
 
 register_url_convertor("autodiscover", _AnyCase())
 

@@ -160,5 +160,19 @@ def test_what_cannot_sign_says_why(localhost: Issued, tmp_path: Path) -> None:
             signer(certificate, private_key)
 
 
+def test_asking_for_a_profile_tests_no_primes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With that test each of a stranger's requests would cost half a second of a core."""
+    load, heard = serialization.load_pem_private_key, []
+
+    def listening(*args: Any, **options: Any) -> Any:
+        heard.append(options)
+        return load(*args, **options)
+
+    monkeypatch.setattr(serialization, "load_pem_private_key", listening)
+    files, _ = chain(tmp_path, [rsa_key(), rsa_key()])
+    assert signer(files.certificate, files.key).sign(b"profile")
+    assert heard == [{"unsafe_skip_rsa_key_validation": True}]
+
+
 def test_a_signer_shows_no_key(localhost: Issued) -> None:
     assert "private_key" not in repr(signer(localhost.certificate, localhost.key))

@@ -7,6 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fastapi import HTTPException
+from starlette.requests import Request
+from starlette.types import Message
 
 from mailguard import config
 from mailguard.auth.accounts import AccountName
@@ -17,7 +20,7 @@ from mailguard.web.app import application
 from mailguard.web.discovery import autoconfig
 from mailguard.web.discovery.offer import discovery_hosts
 from mailguard.web.discovery.pox import BODY_MAX
-from mailguard.web.discovery.routes import APPLE
+from mailguard.web.discovery.routes import APPLE, outlook
 from mailguard.web.house import Held
 from tests.support.certs import Authority, Issued
 from tests.support.log import Started
@@ -155,6 +158,20 @@ async def test_what_no_program_sends_is_refused(client: Browser, body: bytes, st
     page = await post(client, body)
     assert page.status == status
     assert "www-authenticate" not in page.headers
+
+
+async def test_a_program_that_hangs_up_is_no_fault_of_ours() -> None:
+    arriving: list[Message] = [
+        {"type": "http.request", "body": asked()[:40], "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> Message:
+        return arriving.pop(0)
+
+    with pytest.raises(HTTPException) as caught:
+        await outlook(Request({"type": "http", "method": "POST", "path": AUTODISCOVER, "headers": []}, receive))
+    assert caught.value.status_code == 400
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PROPFIND"])

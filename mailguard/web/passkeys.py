@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from mailguard.auth.accounts import Passkey
     from mailguard.auth.standing import SignedIn
+    from mailguard.web.house import House
 
 LONGEST_ANSWER = 16_384  # characters; one of RSA with its certificates has 3,000
 LONGEST_CREDENTIAL = 1023  # bytes (WebAuthn §4, credential ID)
@@ -144,3 +145,8 @@ class Answer:
         except Exception:  # as in RelyingParty.made()
             return None
         return PasskeyUse(passkey, found.new_sign_count, self.challenge)
+
+
+def party_of(house: House) -> RelyingParty:
+    """Whom the passkeys of this portal are made for."""
+    return RelyingParty.of(house.origin, house.desk.issuer)

@@ -23,6 +23,7 @@ from mailguard.web import cookies, paths
 from mailguard.web.elsewhere import Elsewhere, lead
 from mailguard.web.half import MOST_OCTETS, Half, seal, unseal
 from mailguard.web.page import hidden, render
+from mailguard.web.passkeys import party_of
 from mailguard.web.visit import Guest, Member, Posted, Visit
 
 router = APIRouter()
@@ -70,18 +71,24 @@ async def first_page_sent(
 async def second_page(request: Request, visit: Guest) -> Response:
     """The code, or what stands in for it."""
     half = _half(request, visit)
-    return render(request, "second.html", address=half.username, half_token=hidden(_token(request)))
+    asked = party_of(visit.house).request(half.challenge)
+    return render(request, "second.html", address=half.username, half_token=hidden(_token(request)), asked=asked)
 
 
 @router.post(paths.SECOND)
 async def second_page_sent(
-    request: Request, visit: Guest, token: Annotated[str, Form()], second: Annotated[str, Form()] = ""
+    request: Request,
+    visit: Guest,
+    token: Annotated[str, Form()],
+    second: Annotated[str, Form()] = "",
+    passkey: Annotated[str, Form()] = "",
 ) -> Response:
     """Decide, and open a session."""
     half = _half(request, visit)
     if token != _token(request):
         raise Elsewhere(paths.SIGN_IN)
-    signed = await _decided(visit, Presented(half.username, half.password, Secret(second.encode())))
+    shown = party_of(visit.house).answer(passkey, half.challenge) if passkey else None
+    signed = await _decided(visit, Presented(half.username, half.password, Secret(second.encode()), shown))
     if isinstance(signed, Refused):
         return _refused(request, signed)
     if signed.standing is Standing.NEEDS_CODE:

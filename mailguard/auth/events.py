@@ -51,6 +51,7 @@ class Event(StrEnum):
     SIGN_IN_GRANTED = "sign-in-granted"  # a person, at the portal
     SIGN_IN_REFUSED = "sign-in-refused"
     SIGN_IN_DEFERRED = "sign-in-deferred"
+    ACT_REFUSED = "act-refused"  # an administrator's, by the gate
     NOTICE_SENT = "notice-sent"
     NOTICE_FAILED = "notice-failed"  # given up
     KEYS_ROTATED = "keys-rotated"

@@ -54,3 +54,10 @@ def digests(keyring: Keyring, purpose: Purpose, message: bytes) -> tuple[KeyedHa
         KeyedHash(generation.id, hmac.digest(generation.key(purpose), message, "sha256"))
         for generation in keyring.generations
     )
+
+
+def shorter(asked: float | None, most: float | None) -> float | None:
+    """The shorter of two lengths or ends; None is without end."""
+    if asked is None or most is None:
+        return most if asked is None else asked
+    return min(asked, most)

@@ -71,3 +71,13 @@ class RoleLimit:
 
 
 EVERYTHING = RoleLimit()
+
+
+@unique
+class Scope(StrEnum):
+    """What an API key is good for, within its role."""
+
+    READ = "read"
+    ISSUE = "issue"  # claim links, bypass and enrolment codes
+    REVOKE = "revoke"
+    ACCOUNTS = "accounts"

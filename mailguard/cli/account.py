@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mailguard.admin import accounts
 from mailguard.app.rules import policies_of
 from mailguard.auth.accounts import Account, AccountKind, AccountName, AppPassword
 from mailguard.auth.decision import lapsed
@@ -42,10 +43,10 @@ def add(
     """Make an account before its first login. Its kind stays what it is."""
 
     async def work(records: Records) -> Account:
-        _demand_group(records, group)
-        return await records.store.accounts.add(
+        return await accounts.add(
+            records.bureau,
+            records.acting,
             records.name(address),
-            actor=records.actor,
             group=group,
             role=roles.role(role) or Role.NONE,
             role_limit=roles.limit(role_limit) or EVERYTHING,
@@ -138,8 +139,11 @@ def set_(
     wanted, limit = roles.role(role), roles.limit(role_limit)
 
     async def work(records: Records) -> None:
-        _demand_group(records, group or "")
         name = records.name(address)
+        if standing:
+            _tell_standing(
+                await accounts.change(records.bureau, records.acting, name, group=group, role=wanted, role_limit=limit)
+            )
         await second.change(records, name, added=second_address or (), removed=no_second_address or ())
         for each in member or ():
             await records.store.members.add(name, person := records.name(each), actor=records.actor)
@@ -149,12 +153,6 @@ def set_(
             revoked = await records.store.members.remove(name, person := records.name(each), actor=records.actor)
             ended = f"{counted(revoked, 'app password')} revoked, sessions end now"
             say(f"{person} no longer stands behind {name}; {ended}")
-        if standing:
-            _tell_standing(
-                await records.store.accounts.change(
-                    name, actor=records.actor, group=group, role=wanted, role_limit=limit
-                )
-            )
 
     with_records(ctx, work)
 
@@ -175,7 +173,7 @@ def suspend(ctx: typer.Context, address: Address) -> None:
     """Let nobody in by this account, and end its sessions now."""
 
     async def work(records: Records) -> str:
-        await records.store.accounts.suspend(name := records.name(address), actor=records.actor)
+        await accounts.suspend(records.bureau, records.acting, name := records.name(address))
         return name
 
     say(f"suspended {with_records(ctx, work)}; its sessions end now")
@@ -186,7 +184,7 @@ def resume(ctx: typer.Context, address: Address) -> None:
     """Undo a suspension."""
 
     async def work(records: Records) -> str:
-        await records.store.accounts.resume(name := records.name(address), actor=records.actor)
+        await accounts.resume(records.bureau, records.acting, name := records.name(address))
         return name
 
     say(f"resumed {with_records(ctx, work)}")
@@ -197,7 +195,7 @@ def unlock(ctx: typer.Context, address: Address) -> None:
     """Forget the wrong passwords and codes tried at this name."""
 
     async def work(records: Records) -> str:
-        await records.store.accounts.unlock(name := records.name(address), actor=records.actor)
+        await accounts.unlock(records.bureau, records.acting, name := records.name(address))
         return name
 
     say(f"unlocked {with_records(ctx, work)}")
@@ -209,15 +207,10 @@ def remove(ctx: typer.Context, address: Address, yes: Yes = False) -> None:
     consent(f"Delete the account {address} with its authenticators and app passwords?", given=yes)
 
     async def work(records: Records) -> str:
-        await records.store.accounts.remove(name := records.name(address), actor=records.actor)
+        await accounts.remove(records.bureau, records.acting, name := records.name(address))
         return name
 
     say(f"removed {with_records(ctx, work)}; its sessions end now")
-
-
-def _demand_group(records: Records, group: str) -> None:
-    if group and group not in records.settings.policy.group:
-        raise Refusal(f"there is no group {group}: write [policy.group.{group}] in {records.settings.file} first")
 
 
 def _row(account: Account, people: Mapping[AccountName, Sequence[AccountName]]) -> Row:

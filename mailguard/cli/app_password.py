@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_network
 from typing import Annotated
 
 import typer
 
+from mailguard.admin import app_passwords
+from mailguard.admin.app_passwords import Wish
 from mailguard.auth import vault
 from mailguard.auth.accounts import Account, AppPassword, Claim, Network, VaultEntry
 from mailguard.auth.attempt import MailProtocol
-from mailguard.auth.passwords import digest_app_password, digest_claim, generate_app_password, grouped
+from mailguard.auth.passwords import digest_app_password, generate_app_password, grouped
 from mailguard.cli.ask import Yes, consent
 from mailguard.cli.length import seconds
 from mailguard.cli.one_time import NO_PAGE
@@ -21,7 +22,6 @@ from mailguard.cli.refusal import Refusal
 from mailguard.cli.store_password import PasswordFile, verified, wanted
 from mailguard.config import Settings
 from mailguard.store import new_id
-from mailguard.store.claims import CLAIM_SECONDS, app_password_of
 
 app = typer.Typer(no_args_is_help=True, help="App passwords: for clients that cannot ask for a code.")
 
@@ -59,23 +59,19 @@ def issue(
     async def work(records: Records) -> tuple[Claim | AppPassword, str]:
         account = await _account(records, address)
         policy = records.settings.policy.of(account.group)
-        asked = Claim(
-            id=new_id(),
-            account_id=account.id,
+        wish = Wish(
             label=label,
             protocols=_scope(records.settings, protocols),
-            created_at=records.now,
-            expires_at=records.now + CLAIM_SECONDS,
             networks=networks,
             life=life if expires else policy.app_password_expires,
             idle=rest if idle else policy.app_password_idle,
-            person_id=(await _account(records, person)).id if person else "",
+            person=records.name(person) if person else None,
             client_lock=client_lock,
-            issued_by=records.actor,
         )
         if claim:
-            return asked, await _link(records, account, asked)
-        return await _at_once(records, account, asked, file)
+            link = await app_passwords.claim_link(records.bureau, records.acting, account.name, wish)
+            return link.row, link.url
+        return await _at_once(records, account, wish, file)
 
     made, shown = with_records(ctx, work)
     if as_json:
@@ -90,22 +86,28 @@ def issue(
     note(f"app password {made.id} for {', '.join(sorted(made.protocols))}, {until}; it is not shown again")
 
 
-async def _link(records: Records, account: Account, claim: Claim) -> str:
-    token = generate_app_password()
-    digest = digest_claim(records.keyring, token)
-    await records.store.claims.issue(account.name, claim, digest, actor=records.actor)
-    return f"{records.settings.portal.public_url.rstrip('/')}/claim/{token.reveal().decode()}"
-
-
-async def _at_once(records: Records, account: Account, asked: Claim, file: str) -> tuple[AppPassword, str]:
+async def _at_once(records: Records, account: Account, wish: Wish, file: str) -> tuple[AppPassword, str]:
     """The app password that a link of the same wording would make, and what it is typed as."""
-    secret = generate_app_password()
-    bare = app_password_of(asked, asked.id, records.now)
-    made = replace(bare, seen_by_operator=True, public=vault.public_half(secret, bare.id))
-    app_passwords = records.store.app_passwords
-    await app_passwords.demand_fit(account.name, made)  # before anybody is asked for a password
+    secret, row_id, now = generate_app_password(), new_id(), records.now
+    made = AppPassword(
+        id=row_id,
+        account_id=account.id,
+        label=wish.label,
+        protocols=wish.protocols,
+        networks=wish.networks,
+        created_at=now,
+        expires_at=None if wish.life is None else now + wish.life,
+        idle=wish.idle,
+        issued_by=records.actor,
+        seen_by_operator=True,
+        person_id="" if wish.person is None else (await _account(records, wish.person)).id,
+        public=vault.public_half(secret, row_id),
+        client_lock=wish.client_lock,
+    )
+    kept = records.store.app_passwords
+    await kept.demand_fit(account.name, made)  # before anybody is asked for a password
     own = wanted(records.settings, made.protocols)
-    await app_passwords.issue(
+    await kept.issue(
         account.name,
         made,
         digest_app_password(records.keyring, secret.reveal()),
@@ -148,9 +150,9 @@ def revoke(
     async def work(records: Records) -> str:
         name = records.name(address)
         if every:
-            count = await records.store.app_passwords.revoke_all(name, actor=records.actor)
+            count = await app_passwords.revoke_all(records.bureau, records.acting, name)
             return f"{counted(count, 'app password')} of {name}"
-        await records.store.app_passwords.revoke(name, app_password_id, actor=records.actor)
+        await app_passwords.revoke(records.bureau, records.acting, name, app_password_id)
         return app_password_id
 
     say(f"revoked {with_records(ctx, work)}; sessions opened with {'them' if every else 'it'} end now")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mailguard.admin import grants
 from mailguard.cli.output import AsJson, Row, listing, say, when
 from mailguard.cli.records import Records, with_records
 from mailguard.store.grants import GrantRow
@@ -23,7 +24,7 @@ def list_(
 
     async def read(records: Records) -> list[Row]:
         name = records.name(address) if address else None
-        return [_row(each) for each in await records.store.grants.list(name)]
+        return [_row(each) for each in await grants.live(records.bureau, records.acting, name)]
 
     listing(with_records(ctx, read), as_json=as_json, empty="no live grants")
 
@@ -35,7 +36,7 @@ def revoke(
     """End a grant and its sessions now: the next one needs a new code."""
 
     async def work(records: Records) -> str:
-        return await records.store.grants.revoke(grant_id, actor=records.actor)
+        return await grants.revoke(records.bureau, records.acting, grant_id)
 
     say(f"revoked {grant_id} of {with_records(ctx, work)}; sessions opened with it end now")
 

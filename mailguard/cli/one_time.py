@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from mailguard.admin import factors
+from mailguard.admin.factors import Handed
 from mailguard.auth import recovery
-from mailguard.auth.accounts import AccountName, CodeKind, OneTimeCode
+from mailguard.auth.accounts import AccountName
 from mailguard.cli.length import seconds
 from mailguard.cli.output import AsJson, json_object, note, say, when
 from mailguard.cli.records import Address, Records, with_records
@@ -38,7 +40,13 @@ def issue_bypass(
     good_for = seconds(lasts, "--for")
     if good_for is None or good_for > recovery.BYPASS_SECONDS_MOST:
         raise typer.BadParameter("must be a length of time, at most 3d", param_hint="--for")
-    name, row, code = _issued(ctx, address, CodeKind.BYPASS, good_for, may_enrol=may_enrol)
+
+    async def work(records: Records) -> tuple[AccountName, Handed]:
+        name = records.name(address)
+        return name, await factors.bypass(records.bureau, records.acting, name, good_for, may_enrol=may_enrol)
+
+    name, handed = with_records(ctx, work)
+    row, code = handed.row, recovery.grouped(handed.code)
     if as_json:
         json_object({"id": row.id, "secret": code})
         return
@@ -51,26 +59,16 @@ def issue_bypass(
 @enrolment_code.command("issue")
 def issue_enrolment(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None:
     """Make a code that lets its owner bind the first authenticator. Good for 24 hours, once. Print it, once."""
-    name, row, code = _issued(ctx, address, CodeKind.ENROLMENT, recovery.ENROLMENT_SECONDS, may_enrol=True)
+
+    async def work(records: Records) -> tuple[AccountName, Handed]:
+        name = records.name(address)
+        return name, await factors.enrolment_code(records.bureau, records.acting, name)
+
+    name, handed = with_records(ctx, work)
+    row, code = handed.row, recovery.grouped(handed.code)
     if as_json:
         json_object({"id": row.id, "secret": code})
         return
     say(code)
     note(f"with the password it lets {name} set up an authenticator, until {when(row.expires_at)}; not shown again")
     note(NO_PAGE)
-
-
-def _issued(
-    ctx: typer.Context, address: str, kind: CodeKind, good_for: float, *, may_enrol: bool
-) -> tuple[AccountName, OneTimeCode, str]:
-    made = recovery.make(1)
-
-    async def work(records: Records) -> tuple[AccountName, OneTimeCode]:
-        name = records.name(address)
-        (row,) = await records.store.codes.issue(
-            name, kind, made, actor=records.actor, expires_at=records.now + good_for, may_enrol=may_enrol
-        )
-        return name, row
-
-    name, row = with_records(ctx, work)
-    return name, row, recovery.grouped(made.codes[0])

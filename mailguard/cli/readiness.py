@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from ipaddress import ip_address
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mailguard.app.rules import policies_of
-from mailguard.auth.accounts import Account, AccountKind, AccountName, AppPassword
-from mailguard.auth.policy import Bare, Policies, Policy
+from mailguard.admin.readiness import Outcome, Unready, unready
 from mailguard.cli.length import moment
 from mailguard.cli.output import AsJson, Row, listing, note, when
 from mailguard.cli.records import Records, with_records
 from mailguard.cli.refusal import Refusal
-from mailguard.config.choices import TwoFactor
-
-if TYPE_CHECKING:
-    from mailguard.store.watched import Seen
 
 
 def readiness(
@@ -33,71 +24,40 @@ def readiness(
     async def read(records: Records) -> list[Row]:
         if group and group not in records.settings.policy.group:
             raise Refusal(f"there is no group {group}: write [policy.group.{group}] in {records.settings.file} first")
-        watched = records.store.watched
-        people = [a for a in await watched.without_factor() if not group or a.group == group]
-        logins = await watched.since(moment(since, records.now, "--since") or 0.0)
-        policies = policies_of(records.settings.policy)
-        return list(_rows(people, logins, await watched.handed_out(), policies, records.now))
+        start = moment(since, records.now, "--since") or 0.0
+        return [_row(each) for each in await unready(records.bureau, records.acting, start, group)]
 
     found = with_records(ctx, read)
     listing(found, as_json=as_json, empty=f"nobody would be locked out, as far as the last {since} show")
-    locked = {row["account"] for row in found if row["outcome"] == LOCKED_OUT}
+    locked = {row["account"] for row in found if row["outcome"] == Outcome.LOCKED_OUT}
     if locked:
         note(f"{len(locked)} accounts would be locked out")
 
 
-LOCKED_OUT, TRUSTED, MARKED = "locked out", "trusted network", "app password"
-
-
-def _rows(
-    people: Sequence[Account], logins: Sequence[Seen], handed_out: Sequence[AppPassword], policies: Policies, now: float
-) -> Iterator[Row]:
-    by_name = {account.name: account for account in people if _signs_in(account)}
-    for seen in logins:
-        account = by_name.get(AccountName(seen.place.account))
-        if account is not None:
-            yield _login(account, seen, policies.of(account), now)
-    by_id = {account.id: account for account in people if _signs_in(account)}
-    for each in handed_out:
-        if each.account_id in by_id:
-            yield _handed_out(by_id[each.account_id], each)
-
-
-def _signs_in(account: Account) -> bool:
-    return account.kind is AccountKind.PERSON and not account.suspended
-
-
-def _login(account: Account, seen: Seen, policy: Policy, now: float) -> Row:
-    place, name = seen.place, account.name
-    enforced = replace(policy, two_factor=TwoFactor.ENFORCE, enforce_from=None)
-    trusted = enforced.bare(account, ip_address(place.address), now) is Bare.TRUSTED
+def _row(each: Unready) -> Row:
+    name, seen, handed_out = each.account.name, each.seen, each.handed_out
+    enrol = f"mailguard totp enrol {name}"
+    row: Row = {"account": name, "group": each.account.group, "outcome": each.outcome.value}
+    if seen is not None:
+        return {
+            **row,
+            "client": seen.place.client,
+            "address": seen.place.address,
+            "protocol": seen.place.protocol,
+            "logins": seen.passed,
+            "refused": seen.refused,
+            "since": when(seen.since),
+            "last": when(seen.last_at),
+            "remedy": f"{enrol}; then for this client: mailguard app-password issue {name} --label L",
+        }
     return {
-        "account": name,
-        "group": account.group,
-        "outcome": TRUSTED if trusted else LOCKED_OUT,
-        "client": place.client,
-        "address": place.address,
-        "protocol": place.protocol,
-        "logins": seen.passed,
-        "refused": seen.refused,
-        "since": when(seen.since),
-        "last": when(seen.last_at),
-        "remedy": f"mailguard totp enrol {name}; then for this client: mailguard app-password issue {name} --label L",
-    }
-
-
-def _handed_out(account: Account, each: AppPassword) -> Row:
-    return {
-        "account": account.name,
-        "group": account.group,
-        "outcome": MARKED,
-        "client": each.label,
+        **row,
+        "client": handed_out.label if handed_out is not None else "",
         "address": "",
         "protocol": "",
         "logins": 0,
         "refused": 0,
-        "since": when(each.created_at),
+        "since": when(handed_out.created_at) if handed_out is not None else None,
         "last": None,
-        "remedy": "it goes on working; an operator issued it to somebody without a factor: "
-        f"mailguard totp enrol {account.name}",
+        "remedy": f"it goes on working; an operator issued it to somebody without a factor: {enrol}",
     }

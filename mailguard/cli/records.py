@@ -15,6 +15,9 @@ from typing import Annotated, TypeVar
 import typer
 
 from mailguard import config, keyring
+from mailguard.admin.acting import Acting, operator
+from mailguard.admin.bureau import Bureau
+from mailguard.app.bureau import bureau_of
 from mailguard.app.naming import naming_of
 from mailguard.auth.accounts import AccountName
 from mailguard.config import Settings
@@ -36,9 +39,26 @@ class Records:
     actor: str
     now: float
 
+    @property
+    def bureau(self) -> Bureau:
+        """What administrators act with."""
+        return bureau_of(self.settings, self.store, self.keyring, now=time.time, beside=_Beside())
+
+    @property
+    def acting(self) -> Acting:
+        """Whoever is at the terminal."""
+        return operator(self.actor)
+
     def name(self, typed: str) -> AccountName:
         """The one form of a name; NameRefused says why there can be no such account."""
         return naming_of(self.settings).canonical(typed)
+
+
+class _Beside:
+    """A thread for what takes long (auth.ports.Beside)."""
+
+    async def run(self, work: Callable[[], T]) -> T:
+        return await asyncio.to_thread(work)
 
 
 def settings_path(ctx: typer.Context) -> Path:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mailguard.admin import sessions
 from mailguard.cli.ask import Yes, consent
 from mailguard.cli.output import AsJson, Row, listing, say, when
 from mailguard.cli.records import Records, with_records
@@ -24,7 +25,7 @@ def list_(
 
     async def read(records: Records) -> list[Row]:
         name = records.name(address) if address else None
-        return [_row(session) for session in await records.store.sessions.list(name)]
+        return [_row(session) for session in await sessions.live(records.bureau, records.acting, name)]
 
     listing(with_records(ctx, read), as_json=as_json, empty="no live sessions")
 
@@ -44,15 +45,15 @@ def end(
         consent("End every live session?", given=yes)
 
     async def work(records: Records) -> str:
-        sessions = records.store.sessions
+        bureau, acting = records.bureau, records.acting
         if every:
-            await sessions.end_all(actor=records.actor)
+            await sessions.end_all(bureau, acting)
             return "all sessions end now"
         if account:
             name = records.name(account)
-            await sessions.end_account(name, actor=records.actor)
+            await sessions.end_of_account(bureau, acting, name)
             return f"the sessions of {name} end now"
-        await sessions.end(session_id, actor=records.actor)
+        await sessions.end(bureau, acting, session_id)
         return f"session {session_id} ends now"
 
     ended = with_records(ctx, work)

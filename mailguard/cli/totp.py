@@ -8,6 +8,7 @@ from typing import Annotated
 import segno
 import typer
 
+from mailguard.admin import factors
 from mailguard.auth import otpauth, totp
 from mailguard.auth.accounts import TotpDevice
 from mailguard.cli.ask import Yes, consent, secret_file, secret_line
@@ -168,7 +169,7 @@ def remove(ctx: typer.Context, address: Address, device_id: Id, yes: Yes = False
     consent(f"Remove authenticator {device_id} of {address}?", given=yes)
 
     async def work(records: Records) -> None:
-        await records.store.devices.remove(records.name(address), device_id, actor=records.actor)
+        await factors.remove(records.bureau, records.acting, records.name(address), device_id)
 
     with_records(ctx, work)
     say(f"removed authenticator {device_id}; sessions opened with it end now")
@@ -186,7 +187,7 @@ def reset(
 
     async def work(records: Records) -> str:
         name = records.name(address)
-        await records.store.devices.reset(name, actor=records.actor, app_passwords_too=app_passwords)
+        await factors.reset(records.bureau, records.acting, name, app_passwords=app_passwords)
         return name
 
     name = with_records(ctx, work)

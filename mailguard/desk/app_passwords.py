@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from mailguard.auth import vault
 from mailguard.auth.accounts import AppPassword
-from mailguard.auth.passwords import digest_app_password, digests, generate_app_password, normalise_app_password
+from mailguard.auth.passwords import (
+    digest_app_password,
+    digests,
+    generate_app_password,
+    normalise_app_password,
+    shorter,
+)
 from mailguard.auth.standing import Standing
 from mailguard.desk.desk import OWNER
 from mailguard.keyring import Purpose
@@ -50,7 +56,7 @@ async def issue(desk: Desk, signed: SignedIn, wish: Wish, proven: Proven | None 
     password, ChangeRefused without one that was just `proven`: it is sealed to the new app password."""
     account = await desk.account(signed, *_ISSUES)
     now, limits = desk.clock.now(), desk.limits.of(account.group)
-    life = _shorter(wish.life, limits.app_password_expires)
+    life = shorter(wish.life, limits.app_password_expires)
     asked = AppPassword(
         id=new_id(),
         account_id=account.id,
@@ -58,8 +64,8 @@ async def issue(desk: Desk, signed: SignedIn, wish: Wish, proven: Proven | None 
         protocols=wish.protocols,
         networks=wish.networks,
         created_at=now,
-        expires_at=_shorter(None if life is None else now + life, signed.until),
-        idle=_shorter(wish.idle, limits.app_password_idle),
+        expires_at=shorter(None if life is None else now + life, signed.until),
+        idle=shorter(wish.idle, limits.app_password_idle),
         issued_by=OWNER,
         client_lock=wish.client_lock,
     )
@@ -88,7 +94,7 @@ async def redeem(desk: Desk, signed: SignedIn, token: Secret, proven: Proven | N
     claim, mailbox = found
     of = await desk.store.accounts.get(mailbox) or account
     asked = app_password_of(claim, new_id(), desk.clock.now())
-    issued = _made(replace(asked, expires_at=_shorter(asked.expires_at, signed.until)))
+    issued = _made(replace(asked, expires_at=shorter(asked.expires_at, signed.until)))
     used = await desk.store.claims.redeem(
         mailbox,
         claim,
@@ -116,9 +122,3 @@ def _to_seal(desk: Desk, account: Account, asked: AppPassword, proven: Proven | 
     if proven is None or proven.account_id != account.id:
         raise ChangeRefused("type your password once more: the app password opens the mail store with it")
     return proven.password
-
-
-def _shorter(asked: float | None, most: float | None) -> float | None:
-    if asked is None or most is None:
-        return most if asked is None else asked
-    return min(asked, most)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _ADD = insert(accounts)
 _LIST = select(accounts).order_by(accounts.c.name)
+_OWNERS = select(accounts).where(accounts.c.role == bindparam("role"))
 _REMOVE = delete(accounts).where(accounts.c.id == bindparam("gone"))
 
 
@@ -149,6 +150,19 @@ class Accounts:
             connection.execute(_REMOVE, {"gone": account.id})  # last: its second addresses are told of it
 
         await self._by.database.write(work)
+
+
+def is_last_owner(by: Administration, connection: Connection, account: Account) -> bool:
+    """Would nobody be left who owns everything and gets in, if this account were not?"""
+    if not _owns_everything(account):
+        return False
+    found = connection.execute(_OWNERS, {"role": Role.OWNER.value}).mappings()
+    others = (rows.account_of(by.seal, row).value for row in found if row[accounts.c.id] != account.id)
+    return not any(_owns_everything(each) and not each.suspended for each in others)
+
+
+def _owns_everything(account: Account) -> bool:
+    return account.role is Role.OWNER and account.role_limit == EVERYTHING
 
 
 def end_everything(connection: Connection, account_id: str, now: float) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sqlalchemy import bindparam, select, update
 
@@ -23,20 +23,58 @@ if TYPE_CHECKING:
     from mailguard.auth.accounts import Account, AccountName
     from mailguard.auth.events import Event
     from mailguard.auth.standing import SignedIn
-    from mailguard.store.engine import Database
+    from mailguard.store.engine import Undone
     from mailguard.store.seal import Seal
+
+T = TypeVar("T")
 
 _BY_NAME = select(accounts).where(accounts.c.name == bindparam("wanted"))
 _REWRITE = update(accounts).where(accounts.c.id == bindparam("changed"))
+
+
+class Transactions(Protocol):
+    """The way to the database (store.engine.Database)."""
+
+    async def write(self, work: Callable[[Connection], T | Undone[T]]) -> T:
+        """One transaction."""
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Statements outside any transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The same, where each change first passes a check, in its own transaction: what was true when somebody asked may
+    be so no more when their turn to write has come."""
+
+    database: Transactions
+    check: Callable[[Connection], None]
+
+    async def write(self, work: Callable[[Connection], T | Undone[T]]) -> T:
+        """One transaction, if the check raises nothing."""
+
+        def checked(connection: Connection) -> T | Undone[T]:
+            self.check(connection)
+            return work(connection)
+
+        return await self.database.write(checked)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """As it is."""
+        return await self.database.read(work)
 
 
 @dataclass(frozen=True, slots=True)
 class Administration:
     """The database, the keys and the clock, as the nouns of administration use them."""
 
-    database: Database
+    database: Transactions
     seal: Seal
     now: Callable[[], float]
+
+    def checked(self, check: Callable[[Connection], None]) -> Administration:
+        """The same, where each change first passes a check."""
+        return replace(self, database=Checked(self.database, check))
 
     def find(self, connection: Connection, name: AccountName) -> Account | None:
         """The account of this name."""

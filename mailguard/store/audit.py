@@ -35,6 +35,7 @@ RATES = {
     Event.LOGIN_DEFERRED: 60,
     Event.SIGN_IN_REFUSED: 60,
     Event.SIGN_IN_DEFERRED: 60,
+    Event.ACT_REFUSED: 60,
     Event.ROW_ALTERED: 1,
 }
 """Rows in RATE_SECONDS for events that strangers can cause at will."""
@@ -158,6 +159,10 @@ class AuditLog:
         )
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
         return tuple(Recorded(0, _event_of(row, audit_repeats), row[c.repeats], row[c.last_at]) for row in rows)
+
+    async def refused(self, row: AuditRow) -> None:
+        """Keep what came to nothing, and so has no transaction of its own."""
+        await self._database.write(lambda connection: append(connection, row))
 
     async def newest(self) -> float:
         """When the newest row was written; 0 in an empty record. A clock far behind it is wrong."""

@@ -9,5 +9,9 @@ class ChangeRefused(Exception):
     """An administrative change that cannot be done as asked: one line for whoever asked, saying what to do."""
 
 
+class FreshNeeded(ChangeRefused):
+    """It takes a sign-in of the last minutes, with a factor: a browser that was left open must not do this."""
+
+
 class RecordAltered(Exception):
     """What vouches for the audit was changed behind our back: rows cannot be sealed. The text says what it is."""

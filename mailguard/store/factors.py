@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, exists, or_, select
+from sqlalchemy import String, bindparam, exists, or_, select
 
 from mailguard.store.portal_schema import passkeys
 from mailguard.store.schema import devices
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
-_ENROLLED = select(
-    or_(
-        exists().where(devices.c.account_id == bindparam("account"), devices.c.confirmed_at.is_not(None)),
-        exists().where(passkeys.c.account_id == bindparam("account")),
+
+def of_account(account_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Has this account a confirmed authenticator, or a passkey? As a part of a statement."""
+    return or_(
+        exists().where(devices.c.account_id == account_id, devices.c.confirmed_at.is_not(None)),
+        exists().where(passkeys.c.account_id == account_id),
     )
-)
+
+
+_ENROLLED = select(of_account(bindparam("account", type_=String)))
 
 
 def has_factor(connection: Connection, account_id: str) -> bool:

@@ -57,6 +57,7 @@ _CURBED = (
     .where(*live, ~_c.single)
 )
 _CURB = update(grants).where(_c.id == bindparam("grant"), _c.ended_at.is_(None))
+_OWNER = select(accounts.c.name).join(grants, accounts.c.id == _c.account_id).where(_c.id == bindparam("grant"))
 _LIST = (
     select(grants, accounts.c.name.label("owner"), _OPEN_SESSIONS.label("open"))
     .join(accounts, accounts.c.id == _c.account_id)
@@ -118,6 +119,11 @@ def end_one(connection: Connection, grant_id: str, now: float) -> None:
 def purge(connection: Connection, now: float) -> None:
     """Forget grants a day after their end."""
     connection.execute(delete(grants).where(_c.ended_at < now - ENDED_KEPT_SECONDS))
+
+
+def owner_of(connection: Connection, grant_id: str) -> str | None:
+    """The name of the account that a grant is of."""
+    return connection.execute(_OWNER, {"grant": grant_id}).scalar()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Row, Select, Table
 
-    from mailguard.store.engine import Database
+    from mailguard.store.administration import Transactions
 
 PIECE = 2000  # rows of the record at a time
 MOST = 20_000  # devices that are kept in mind
@@ -103,7 +103,7 @@ class Refusals:
         return replace(newer, times=self.times + other.times, since=min(self.since, other.since))
 
 
-async def refused_since(database: Database, since: float) -> tuple[Refusals, ...]:
+async def refused_since(database: Transactions, since: float) -> tuple[Refusals, ...]:
     """Every device of an account that was refused since then."""
     tally: dict[Device, Refusals] = {}
 
@@ -135,7 +135,7 @@ def _count(tally: dict[Device, Refusals], row: Row[tuple[str, str, str, str, str
         tally[device] = found
 
 
-async def named(database: Database, refusals: Iterable[Refusals]) -> tuple[Failing, ...]:
+async def named(database: Transactions, refusals: Iterable[Refusals]) -> tuple[Failing, ...]:
     """The same, with what is known of the program and of the app password."""
 
     def work(connection: Connection) -> tuple[Failing, ...]:

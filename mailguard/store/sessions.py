@@ -53,6 +53,7 @@ class SessionRow:
 _c = sessions.c
 _OPENED = insert(sessions).on_conflict_do_nothing()  # a batch may come again: its commit may have gone unheard
 _ENDED = delete(sessions).where(_c.id == bindparam("session"))
+_ACCOUNT = select(_c.account).where(_c.id == bindparam("session"))
 _NAMED = update(sessions).where(_c.id == bindparam("session")).values(client=bindparam("said"))
 _CLIENT_OF_PASSWORD = (
     update(app_passwords)
@@ -217,6 +218,11 @@ class Sessions:
             client=session.client,
             detail=f"process {session.pid} is gone",
         )
+
+
+def account_of(connection: Connection, session_id: str) -> str | None:
+    """The name of the account whose mailbox a session has open."""
+    return connection.execute(_ACCOUNT, {"session": session_id}).scalar()
 
 
 def _end(connection: Connection, session_id: str, at: float) -> None:

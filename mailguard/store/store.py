@@ -27,33 +27,24 @@ from mailguard.store import (
     revocations,
     throttle,
 )
-from mailguard.store.accounts import Accounts
-from mailguard.store.addresses import Addresses
 from mailguard.store.administration import Administration
-from mailguard.store.app_passwords import AppPasswords
 from mailguard.store.audit import AuditLog
-from mailguard.store.claims import Claims
-from mailguard.store.codes import Codes
+from mailguard.store.changes import Changes
 from mailguard.store.crowds import Crowds
-from mailguard.store.devices import Devices
 from mailguard.store.engine import Database, database_path
-from mailguard.store.grants import Grants
 from mailguard.store.ids import new_id
 from mailguard.store.keys import Keys
 from mailguard.store.ledger import StoreLedger
-from mailguard.store.members import Members
 from mailguard.store.notices import Notices
-from mailguard.store.passkeys import Passkeys
-from mailguard.store.passwords import Passwords
 from mailguard.store.portal_sessions import PortalSessions
 from mailguard.store.probes import Probes
 from mailguard.store.rechecks import Rechecks
 from mailguard.store.revocations import Revocations
 from mailguard.store.seal import Seal
 from mailguard.store.sealer import Sealer
-from mailguard.store.sessions import Sessions
+from mailguard.store.search import Search
 from mailguard.store.signins import StoreSignIns
-from mailguard.store.vault import Vault
+from mailguard.store.trail import Trail
 from mailguard.store.verify import Verified, verify
 from mailguard.store.watched import WatchedLogins
 
@@ -64,7 +55,7 @@ if TYPE_CHECKING:
     from mailguard.store.chain import Head
 
 
-class Store:
+class Store(Changes):
     """One process's way to the records. Open it after the fork, close it before the loop ends."""
 
     def __init__(self, path: Path, keyring: Keyring, now: Callable[[], float]) -> None:
@@ -72,25 +63,15 @@ class Store:
         self._now = now
         self._seal = seal = Seal(keyring)
         self._database = Database(path)
-        administration = Administration(self._database, seal, now)
-        self.accounts = Accounts(administration)
-        self.addresses = Addresses(administration)
-        self.members = Members(administration)
-        self.devices = Devices(administration)
-        self.passkeys = Passkeys(administration)
-        self.app_passwords = AppPasswords(administration)
-        self.codes = Codes(administration)
-        self.claims = Claims(administration)
+        super().__init__(administration := Administration(self._database, seal, now))
         self.notices = Notices(administration)
-        self.vault = Vault(administration)
-        self.passwords = Passwords(administration)
         self.rechecks = Rechecks(administration)
-        self.grants = Grants(administration)
         self.keys = Keys(administration)
         self.crowds = Crowds(administration)
         self.watched = WatchedLogins(administration)
-        self.sessions = Sessions(administration)
         self.portal_sessions = PortalSessions(administration)
+        self.search = Search(administration)
+        self.trail = Trail(administration)
         self.sign_ins = StoreSignIns(self._database, seal)
         self.ledger = StoreLedger(self._database, seal)
         self.revocations = Revocations(self._database)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, exists, func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
 from mailguard.auth.attempt import Factor, Reason
 from mailguard.auth.decision import lapsed
 from mailguard.auth.events import Event
 from mailguard.store import rows
-from mailguard.store.portal_schema import passkeys
-from mailguard.store.schema import accounts, app_passwords, audit, devices, sessions
+from mailguard.store.factors import of_account
+from mailguard.store.schema import accounts, app_passwords, audit, sessions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
@@ -45,14 +45,7 @@ _PIECE = (
 )
 _NEWEST = select(func.max(_c.last_at)).where(_c.seq <= bindparam("top"), _c.seq > bindparam("bottom"))
 _OPEN = select(sessions.c.id, sessions.c.client).where(sessions.c.client != "")
-_WITHOUT_FACTOR = (
-    select(accounts)
-    .where(
-        ~exists().where(devices.c.account_id == accounts.c.id, devices.c.confirmed_at.is_not(None)),
-        ~exists().where(passkeys.c.account_id == accounts.c.id),
-    )
-    .order_by(accounts.c.name)
-)
+_WITHOUT_FACTOR = select(accounts).where(~of_account(accounts.c.id)).order_by(accounts.c.name)
 _HANDED_OUT = (
     select(app_passwords)
     .where(app_passwords.c.seen_by_operator, app_passwords.c.revoked_at.is_(None))

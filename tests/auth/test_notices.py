@@ -21,6 +21,7 @@ SILENT = {
     Event.ACCOUNT_CHANGED,
     Event.ACCOUNT_RESUMED,
     Event.ACCOUNT_UNLOCKED,
+    Event.ACT_REFUSED,
     Event.TOTP_ENROLLED,  # counts for nothing before it is confirmed
     Event.TOTP_RESYNCED,
     Event.TOTP_RENAMED,

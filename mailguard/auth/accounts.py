@@ -104,6 +104,7 @@ class AppPassword:
     created_at: float = 0.0
     expires_at: float | None = None
     idle: float | None = None  # seconds without use after which it lapses
+    first_use_by: float | None = None  # it lapses if it was never used before
     revoked_at: float | None = None
     last_used_at: float | None = None
     last_used_from: str = ""
@@ -118,8 +119,10 @@ class AppPassword:
 
     @property
     def lapses_at(self) -> float | None:
-        """When it lapses if it is not used before, counted from its making until it is; None: never."""
-        return None if self.idle is None else (self.last_used_at or self.created_at) + self.idle
+        """When it lapses if it is not used before; its idle limit counts from its making until it is. None: never."""
+        idle = None if self.idle is None else (self.last_used_at or self.created_at) + self.idle
+        first = self.first_use_by if self.last_used_at is None else None
+        return min((end for end in (idle, first) if end is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def barred(
 
 
 def lapsed(credential: AppPassword, now: float) -> bool:
-    """Past its fixed end, or unused for longer than its idle limit."""
+    """Past its fixed end, unused for longer than its idle limit, or never used in its first day."""
     if credential.expires_at is not None and now >= credential.expires_at:
         return True
     return credential.lapses_at is not None and now >= credential.lapses_at

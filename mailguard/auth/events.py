@@ -30,6 +30,7 @@ class Event(StrEnum):
     CODE_USED = "code-used"  # one of them
     CODES_WITHDRAWN = "codes-withdrawn"
     APP_PASSWORD_ISSUED = "app-password-issued"
+    APP_PASSWORD_RENAMED = "app-password-renamed"
     APP_PASSWORD_REVOKED = "app-password-revoked"
     APP_PASSWORD_FIRST_USED = "app-password-first-used"
     CLAIM_ISSUED = "claim-issued"

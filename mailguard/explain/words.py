@@ -186,8 +186,11 @@ def _first_of(case: Case) -> tuple[str, ...]:
 def _end(password: AppPassword | None) -> str:
     if password is None:
         return ""
-    if password.expires_at is not None:
-        return f" at {when(password.expires_at)}"
+    end, first = password.expires_at, password.first_use_by
+    if password.last_used_at is None and first is not None and (end is None or first < end):
+        return ": it was not used within a day of its making"
+    if end is not None:
+        return f" at {when(end)}"
     return ": it was not used for longer than it may lie idle" if password.idle is not None else ""
 
 

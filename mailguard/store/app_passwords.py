@@ -10,7 +10,7 @@ from mailguard.auth.accounts import AccountKind, AccountName
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.events import Event
 from mailguard.store import macs, revocations, rows, vault
-from mailguard.store.errors import ChangeRefused
+from mailguard.store.errors import ChangeRefused, MadeAlready
 from mailguard.store.revocations import Kind
 from mailguard.store.schema import accounts, app_passwords, members, sessions
 from mailguard.store.schema import revocations as revocation_table
@@ -33,13 +33,16 @@ TOLD_SECONDS = 24 * 3600.0  # no session outlives a day without a worker that fo
 
 _c = app_passwords.c
 _lapses = func.coalesce(_c.last_used_at, _c.created_at) + _c.idle
+_used_in_time = _c.last_used_at.is_not(None) | _c.first_use_by.is_(None) | (_c.first_use_by > bindparam("now"))
 _ISSUE = insert(app_passwords)
+_MADE = select(_c.id).where(_c.id == bindparam("made"))
 _OF_ACCOUNT = select(app_passwords).where(_c.account_id == bindparam("account")).order_by(_c.created_at, _c.id)
 _USABLE = select(func.count()).where(
     _c.account_id == bindparam("account"),
     _c.revoked_at.is_(None),
     _c.expires_at.is_(None) | (_c.expires_at > bindparam("now")),
     _c.idle.is_(None) | (_lapses > bindparam("now")),
+    _used_in_time,
 )
 _HELD = (
     select(app_passwords, accounts.c.name.label("mailbox"))
@@ -52,6 +55,7 @@ _MEMBER = (
     .join(members, members.c.person_id == accounts.c.id)
     .where(members.c.account_id == bindparam("mailbox"), accounts.c.id == bindparam("person"))
 )
+_RENAME = update(app_passwords).where(_c.id == bindparam("renamed"))
 _REVOKE = update(app_passwords).where(_c.id == bindparam("revoked"))
 _TOLD = exists().where(revocation_table.c.kind == Kind.EXPIRY.value, revocation_table.c.target == _c.id)
 _RAN_OUT = select(_c.id).where(
@@ -65,7 +69,12 @@ _HELD_OPEN = select(_c.id).where(
     _c.id.in_(select(sessions.c.credential)),
 )
 _FORGET = delete(vault_table).where(
-    vault_table.c.app_password_id.in_(select(_c.id).where(_lapses <= bindparam("long_ago")))
+    vault_table.c.app_password_id.in_(
+        select(_c.id).where(
+            (_lapses <= bindparam("long_ago"))
+            | (_c.last_used_at.is_(None) & (_c.first_use_by <= bindparam("long_ago")))
+        )
+    )
 )
 _IN_USE = update(app_passwords).where(_c.id.in_(_HELD_OPEN)).values(last_used_at=bindparam("now"))
 _OLD_HASH = select(app_passwords).where(_c.id == bindparam("used"), _c.hash_key != bindparam("newest"))
@@ -128,28 +137,72 @@ class AppPasswords:
 
         return await self._by.database.read(work)
 
-    async def revoke(self, name: AccountName, app_password_id: str, *, actor: str) -> None:
-        """It opens nothing from now on, and its sessions end. Repeating it is harmless."""
+    async def held(self, name: AccountName) -> tuple[tuple[AccountName, AppPassword], ...]:
+        """What a person holds at shared mailboxes and is not revoked, oldest first, each after the mailbox's name."""
+
+        def work(connection: Connection) -> tuple[tuple[AccountName, AppPassword], ...]:
+            person = self._by.demand(connection, name)
+            found = connection.execute(_HELD, {"person": person.id}).mappings().all()
+            return tuple((row["mailbox"], rows.app_password_of(self._by.seal, row).value) for row in found)
+
+        return await self._by.database.read(work)
+
+    async def revoke(
+        self, name: AccountName, app_password_id: str, *, actor: str, signed: SignedIn | None = None
+    ) -> None:
+        """It opens nothing from now on, and its sessions end. Repeating it is harmless. Whoever `signed` in revokes
+        their own alone, those that they hold at shared mailboxes among them."""
 
         def work(connection: Connection) -> None:
-            found = [
-                row for row in _rows_of(connection, self._by.demand(connection, name)) if row[_c.id] == app_password_id
-            ]
-            if not found:
-                raise ChangeRefused(
-                    f"{name} has no app password {app_password_id}: see `mailguard app-password list {name}`"
-                )
-            _revoke(self._by, connection, found[0], name, actor)
+            row, mailbox, person = self._one(connection, name, app_password_id, signed)
+            _revoke(self._by, connection, row, mailbox, actor, person=person)
 
         await self._by.database.write(work)
 
-    async def revoke_all(self, name: AccountName, *, actor: str) -> int:
-        """Revoke every one that is not revoked yet; how many those were."""
+    async def rename(
+        self, name: AccountName, app_password_id: str, label: str, *, actor: str, signed: SignedIn
+    ) -> None:
+        """Call it something else."""
+        if not label:
+            raise ChangeRefused("give it a name, such as that of the device")
+
+        def work(connection: Connection) -> None:
+            row, mailbox, person = self._one(connection, name, app_password_id, signed)
+            if not macs.fits(self._by.seal, app_passwords, row):
+                raise ChangeRefused("this app password was altered in the records: revoke it")
+            renamed = macs.changed(self._by.seal, app_passwords, row, label=label)
+            connection.execute(_RENAME, {"renamed": app_password_id, **renamed})
+            told = {"person": person, "credential": app_password_id, "detail": label}
+            self._by.record(connection, Event.APP_PASSWORD_RENAMED, mailbox, actor, **told)
+
+        await self._by.database.write(work)
+
+    async def revoke_all(self, name: AccountName, *, actor: str, signed: SignedIn | None = None) -> int:
+        """Revoke every one that is not revoked yet; how many those were. Of whoever `signed` in, those that they hold
+        at shared mailboxes too."""
 
         def work(connection: Connection) -> int:
-            return revoke_all_of(self._by, connection, self._by.demand(connection, name), actor)
+            account = self._by.demand(connection, name, signed=signed)
+            count = revoke_all_of(self._by, connection, account, actor)
+            return count + (revoke_held(self._by, connection, account, actor) if signed is not None else 0)
 
         return await self._by.database.write(work)
+
+    def _one(
+        self, connection: Connection, name: AccountName, app_password_id: str, signed: SignedIn | None
+    ) -> tuple[RowMapping, AccountName, str]:
+        """Its row, the mailbox that it opens, and the person who holds it where that is a shared one."""
+        account = self._by.demand(connection, name, signed=signed)
+        row = next((row for row in _rows_of(connection, account) if row[_c.id] == app_password_id), None)
+        if row is not None:
+            return row, name, ""
+        held = connection.execute(_HELD, {"person": account.id}).mappings().all() if signed is not None else ()
+        for each in held:
+            if each[_c.id] == app_password_id:
+                return each, each["mailbox"], name
+        if signed is not None:
+            raise ChangeRefused("there is no such app password of yours any more")
+        raise ChangeRefused(f"{name} has no app password {app_password_id}: see `mailguard app-password list {name}`")
 
     async def expire(self) -> int:
         """End the sessions of app passwords that have run out; how many ran out. Writes only if some did."""
@@ -189,6 +242,8 @@ def keep(
 ) -> None:
     """What AppPasswords.issue() says, within the caller's transaction."""
     account = by.demand(connection, name)
+    if connection.execute(_MADE, {"made": app_password.id}).first() is not None:
+        raise MadeAlready("this app password was made already, and shown once: revoke it, or add another")
     if account.id != app_password.account_id:
         raise ChangeRefused(f"{name} was removed and added again meanwhile: issue the app password again")
     person = demand_fit(connection, account, app_password)

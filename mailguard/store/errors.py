@@ -13,5 +13,9 @@ class FreshNeeded(ChangeRefused):
     """It takes a sign-in of the last minutes, with a factor: a browser that was left open must not do this."""
 
 
+class MadeAlready(ChangeRefused):
+    """The same form came twice: what it makes is there, and its secret was shown."""
+
+
 class RecordAltered(Exception):
     """What vouches for the audit was changed behind our back: rows cannot be sealed. The text says what it is."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mailguard.auth.accounts import AccountName, KeyedHash
     from mailguard.auth.policy import Policies
     from mailguard.auth.ports import Permit
+    from mailguard.auth.standing import SignedIn
     from mailguard.store.administration import Administration
     from mailguard.store.seal import Seal
 
@@ -148,13 +149,18 @@ class Grants:
         found = await self._by.database.read(lambda connection: connection.execute(query, now).mappings().all())
         return tuple(GrantRow(row["owner"], grant_of(row), row["open"]) for row in found)
 
-    async def revoke(self, grant_id: str, *, actor: str) -> str:
-        """End a grant and every session opened with it, on every worker; whose it was."""
+    async def revoke(self, grant_id: str, *, actor: str, signed: SignedIn | None = None) -> str:
+        """End a grant and every session opened with it, on every worker; whose it was. Whoever `signed` in ends their
+        own alone."""
 
         def work(connection: Connection) -> str:
             now = self._by.now()
             query = _LIST.where(_c.id == grant_id)
             row = connection.execute(query, {"now": now}).mappings().first()
+            if signed is not None:
+                self._by.demand(connection, signed.name, signed=signed)
+                if row is None or row["owner"] != signed.name:
+                    raise ChangeRefused("this has ended already")
             if row is None:
                 raise ChangeRefused(f"there is no grant {grant_id}: see `mailguard grant list`")
             owner: AccountName = row["owner"]

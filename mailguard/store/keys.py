@@ -119,7 +119,8 @@ def _dead(now: float) -> ColumnElement[bool]:
     """App passwords that open nothing any more."""
     c = app_passwords.c
     idle = func.coalesce(c.last_used_at, c.created_at) + c.idle <= now
-    return or_(c.revoked_at.is_not(None), func.coalesce(c.expires_at <= now, False), func.coalesce(idle, False))
+    unused = and_(c.last_used_at.is_(None), func.coalesce(c.first_use_by <= now, False))
+    return or_(c.revoked_at.is_not(None), func.coalesce(c.expires_at <= now, False), func.coalesce(idle, False), unused)
 
 
 def _counts(table: Table, now: float) -> ColumnElement[bool]:

@@ -4,19 +4,7 @@ Times are UTC seconds since 1970. Account names in `audit` and `sessions` are te
 the account.
 """
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    text,
-)
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, text
 
 HEAD = "0003"  # the newest revision in migrations/versions
 
@@ -127,6 +115,7 @@ app_passwords = Table(
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float),
     Column("idle", Float),
+    Column("first_use_by", Float),
     Column("revoked_at", Float),
     Column("issued_by", String, nullable=False),
     Column("seen_by_operator", Boolean, nullable=False),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from mailguard.auth.accounts import AccountName
     from mailguard.auth.attempt import Client
+    from mailguard.auth.standing import SignedIn
     from mailguard.store.administration import Administration
 
 LOGIN_SECONDS = 120.0  # no login takes longer to become a session, or none
@@ -158,11 +159,16 @@ class Sessions:
 
         return await self._by.database.write(work)
 
-    async def end(self, session_id: str, *, actor: str) -> None:
-        """Ask the worker of a session to end it. Its grant ends too, with every session opened by it."""
+    async def end(self, session_id: str, *, actor: str, signed: SignedIn | None = None) -> None:
+        """Ask the worker of a session to end it. Its grant ends too, with every session opened by it. Whoever `signed`
+        in ends their own alone, and those that they opened at shared mailboxes."""
 
         def work(connection: Connection) -> None:
             found = connection.execute(select(sessions).where(_c.id == session_id)).mappings().first()
+            if signed is not None:
+                self._by.demand(connection, signed.name, signed=signed)
+                if found is None or signed.name not in (found[_c.account], found[_c.person]):
+                    raise ChangeRefused("this session has ended already")
             if found is None:
                 raise ChangeRefused(f"there is no session {session_id}: see `mailguard session list`")
             session, now = _session(found), self._by.now()

@@ -140,6 +140,17 @@ def test_an_idle_app_password_lapses_from_its_last_use() -> None:
     assert not lapsed(PHONE, NOW + 1e9)
 
 
+def test_one_that_was_never_used_in_time_lapses_and_one_that_was_does_not() -> None:
+    fresh = replace(PHONE, first_use_by=NOW)
+    assert not lapsed(fresh, NOW - 1)
+    assert lapsed(fresh, NOW)
+    assert decided(Proof(app_password=fresh)) == Refused(Reason.APP_PASSWORD_EXPIRED)
+    used = replace(fresh, last_used_at=NOW - 1)
+    assert not lapsed(used, NOW + 1e9)
+    assert lapsed(replace(used, idle=100.0), NOW + 99)
+    assert lapsed(replace(fresh, idle=10.0, created_at=NOW - 50), NOW - 40)
+
+
 @pytest.mark.parametrize(
     ("decision", "outcome"),
     [

@@ -26,6 +26,7 @@ SILENT = {
     Event.TOTP_RESYNCED,
     Event.TOTP_RENAMED,
     Event.PASSKEY_RENAMED,
+    Event.APP_PASSWORD_RENAMED,
     Event.AUDIT_PURGED,
     Event.AUDIT_RESTARTED,
     Event.CLAIM_USED,  # its app password is told of

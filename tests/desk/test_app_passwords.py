@@ -9,8 +9,8 @@ import pytest
 
 from mailguard import config
 from mailguard.auth import vault
-from mailguard.auth.accounts import AccountKind, AccountName, Claim
-from mailguard.auth.attempt import Factor, MailProtocol
+from mailguard.auth.accounts import AccountKind, AccountName, AppPassword, Claim, KeyedHash
+from mailguard.auth.attempt import Factor, MailProtocol, Reason
 from mailguard.auth.events import Event
 from mailguard.auth.passwords import digest_claim, generate_app_password, grouped
 from mailguard.auth.standing import Proven, SignedIn, Standing
@@ -192,3 +192,98 @@ async def test_nobody_opens_the_link_of_a_service(office: Office) -> None:
     await office.store.accounts.add(DESK, actor=OPERATOR, kind=AccountKind.SERVICE)
     with pytest.raises(ChangeRefused, match="without --claim"):
         await claim(office, DESK)
+
+
+async def test_one_that_is_not_used_within_a_day_lapses(office: Office) -> None:
+    signed = await office.full()
+    forgotten = await app_passwords.issue(office.desk, signed, WISH)
+    linked = await app_passwords.redeem(office.desk, signed, await claim(office))
+    used = await app_passwords.issue(office.desk, signed, WISH)
+    assert await office.by_mail(grouped(used.secret)) is Factor.APP_PASSWORD
+    office.hands.at += app_passwords.FIRST_USE_SECONDS
+    for lapsed in (forgotten, linked):
+        assert await office.by_mail(grouped(lapsed.secret)) is Reason.APP_PASSWORD_EXPIRED
+    assert await office.by_mail(grouped(used.secret)) is Factor.APP_PASSWORD
+
+
+async def test_the_same_form_twice_makes_one(office: Office, tmp_path: Path) -> None:
+    signed = await office.full()
+    other = await Store.open(f"sqlite:///{tmp_path / 'mailguard.db'}", office.ring, now=office.hands.now)
+    desks = office.desk, replace(office.desk, store=other)
+    both = (app_passwords.issue(desk, signed, WISH, row_id="k7mq2xwdm9ra") for desk in desks)
+    done = await asyncio.gather(*both, return_exceptions=True)
+    await other.close()
+    assert sorted(type(each).__name__ for each in done) == ["Issued", "MadeAlready"]
+    assert [row.id for row in await office.store.app_passwords.list(ANN)] == ["k7mq2xwdm9ra"]
+
+
+@pytest.mark.parametrize("label", ["", "  ", "x" * 61, "a\x00b", "a\u202eb"])
+async def test_a_label_is_one_that_can_be_read(office: Office, label: str) -> None:
+    signed = await office.full()
+    with pytest.raises(ChangeRefused, match="1 to 60"):
+        await app_passwords.issue(office.desk, signed, replace(WISH, label=label))
+    made = await app_passwords.issue(office.desk, signed, WISH)
+    with pytest.raises(ChangeRefused, match="1 to 60"):
+        await app_passwords.rename(office.desk, signed, made.row.id, label)
+
+
+async def test_one_s_own_are_named_and_ended(office: Office) -> None:
+    signed = await office.full()
+    made = await app_passwords.issue(office.desk, signed, WISH)
+    await app_passwords.rename(office.desk, signed, made.row.id, " Ann's <b>old</b> phone ")
+    (kept,) = await app_passwords.mine(office.desk, signed)
+    assert (kept.mailbox, kept.row.label, kept.refused) == (ANN, "Ann's <b>old</b> phone", False)
+    assert await office.by_mail(grouped(made.secret)) is Factor.APP_PASSWORD, "a new name is under the MAC"
+    await app_passwords.revoke(office.desk, signed, made.row.id)
+    assert await office.by_mail(grouped(made.secret)) is Reason.APP_PASSWORD_REVOKED
+    assert [event for event in await office.events() if event.value.endswith(("-renamed", "-revoked"))] == [
+        Event.APP_PASSWORD_RENAMED,
+        Event.APP_PASSWORD_REVOKED,
+    ]
+
+
+async def test_anothers_are_neither_seen_nor_named_nor_ended(office: Office) -> None:
+    signed = await office.full()
+    bob = await office.store.accounts.add(BOB, actor=OPERATOR)
+    his = AppPassword("m9ra3fghtz8c", bob.id, "his", frozenset({MailProtocol.IMAP}))
+    await office.store.app_passwords.issue(BOB, his, KeyedHash("g1", b"x"), actor=OPERATOR)
+    assert await app_passwords.mine(office.desk, signed) == ()
+    for act in (
+        app_passwords.revoke(office.desk, signed, his.id),
+        app_passwords.rename(office.desk, signed, his.id, "hers"),
+    ):
+        with pytest.raises(ChangeRefused, match="no such app password of yours"):
+            await act
+    assert await app_passwords.revoke_all(office.desk, signed) == 0
+    (left,) = await office.store.app_passwords.list(BOB)
+    assert (left.label, left.revoked_at) == ("his", None)
+
+
+async def test_what_one_holds_at_a_shared_mailbox_is_one_s_own(office: Office) -> None:
+    signed = await office.full()
+    await office.store.accounts.add(DESK, actor=OPERATOR, kind=AccountKind.SHARED)
+    await office.store.members.add(DESK, ANN, actor=OPERATOR)
+    made = [
+        await app_passwords.redeem(office.desk, signed, await claim(office, DESK, person_id=signed.account_id))
+        for _ in range(2)
+    ]
+    assert [kept.mailbox for kept in await app_passwords.mine(office.desk, signed)] == [DESK, DESK]
+    await app_passwords.rename(office.desk, signed, made[0].row.id, "at the desk")
+    await app_passwords.revoke(office.desk, signed, made[0].row.id)
+    await app_passwords.issue(office.desk, signed, WISH)
+    assert await app_passwords.revoke_all(office.desk, signed) == 2
+    rows = await office.store.app_passwords.list(DESK)
+    assert all(row.revoked_at is not None for row in rows)
+
+
+async def test_a_sign_in_that_was_ended_ends_and_names_nothing(office: Office) -> None:
+    signed = await office.full()
+    made = await app_passwords.issue(office.desk, signed, WISH)
+    await office.store.devices.reset(ANN, actor=OPERATOR)
+    for act in (
+        app_passwords.revoke(office.desk, signed, made.row.id),
+        app_passwords.rename(office.desk, signed, made.row.id, "x"),
+        app_passwords.revoke_all(office.desk, signed),
+    ):
+        with pytest.raises(ChangeRefused, match="has ended"):
+            await act

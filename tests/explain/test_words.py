@@ -98,6 +98,9 @@ def test_how_an_app_password_ended_and_what_it_is_for() -> None:
         (PHONE, "run out at 2026-11-24 11:59 UTC"),
         (idle, "lie idle"),
         (replace(idle, idle=None), "run out."),
+        (replace(PHONE, first_use_by=PHONE.expires_at), "run out at 2026-11-24 11:59 UTC"),
+        (replace(idle, first_use_by=NOON), "not used within a day of its making"),
+        (replace(idle, first_use_by=NOON, last_used_at=NOON - 90), "lie idle"),
     ):
         known = replace(CASE, app_passwords={"p1": password})
         assert words in paragraph(trouble(Kind.EXPIRED, credential="p1"), known).text

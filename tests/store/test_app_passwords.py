@@ -179,12 +179,13 @@ async def test_what_is_sealed_to_one_that_nobody_uses_is_forgotten_a_day_after_i
     idle = AppPassword("x" * 12, ann.id, "tablet", frozenset(MailProtocol), created_at=NOON, idle=100.0)
     idle = replace(idle, public=public_half(Secret(b"k7mq"), idle.id))
     lasting = replace(idle, id="y" * 12, idle=None)
-    for row in (idle, lasting):
+    unused = replace(lasting, id="z" * 12, first_use_by=NOON + 100)
+    for row in (idle, lasting, unused):
         hashed = digest(keys, Purpose.APP_PASSWORD, row.id)
         await store.app_passwords.issue(ANN, row, hashed, actor=OPERATOR, store_password=Secret(b"secret"))
     clock.at += 100 + 86_400 - 1
     await store.purge()
-    assert set(await store.vault.entries(ANN)) == {idle.id, lasting.id}, "the clock may have been wrong"
+    assert set(await store.vault.entries(ANN)) == {idle.id, lasting.id, unused.id}, "the clock may have been wrong"
     clock.at += 1
     await store.purge()
     assert set(await store.vault.entries(ANN)) == {lasting.id}
@@ -194,9 +195,13 @@ async def test_the_limit_leaves_out_what_has_lapsed(
     store: Store, keys: Keyring, ann: Account, clock: StoppedClock
 ) -> None:
     await app_password(store, keys, ann, "idle", idle=100.0)
+    await app_password(store, keys, ann, "unused", first_use_by=NOON + 50)
     one = AppPassword("x" * 12, ann.id, "tablet", frozenset(MailProtocol), created_at=NOON)
     issue = partial(store.app_passwords.issue, ANN, one, digest(keys, Purpose.APP_PASSWORD, "x"), actor=OPERATOR)
-    clock.at += 99
+    clock.at += 49
+    with pytest.raises(ChangeRefused, match="revoke one first"):
+        await issue(limit=2)
+    clock.at += 50
     with pytest.raises(ChangeRefused, match="revoke one first"):
         await issue(limit=1)
     clock.at += 1
@@ -214,6 +219,7 @@ async def test_the_limit_leaves_out_what_has_lapsed(
         "created_at = created_at + 1",
         "expires_at = NULL",
         "idle = NULL",
+        "first_use_by = 5",
         "revoked_at = 5",
         "issued_by = 'operator:eve'",
         "seen_by_operator = 1 - seen_by_operator",

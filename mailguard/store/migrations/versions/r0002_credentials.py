@@ -31,6 +31,7 @@ def upgrade() -> None:
         ("client_bound", sa.String, NONE),
     )
     op.add_column("app_passwords", sa.Column("public", sa.LargeBinary))
+    op.add_column("app_passwords", sa.Column("first_use_by", sa.Float))
     op.add_column("audit", sa.Column("person", sa.String, nullable=False, server_default=NONE))
     op.add_column("audit", sa.Column("position", sa.Integer))
     op.add_column("audit", sa.Column("mac", sa.LargeBinary))

@@ -38,8 +38,8 @@ async def chromium(localhost: Issued) -> AsyncIterator[Browser]:
         yield browser
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def served(tmp_path: Path, localhost: Issued) -> AsyncIterator[Served]:
-    """The pages before fresh records."""
-    async with opened(tmp_path) as portal, serving_pages(portal, localhost) as pages:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def served(tmp_path_factory: pytest.TempPathFactory, localhost: Issued) -> AsyncIterator[Served]:
+    """The pages before real records. Each test brings people of its own."""
+    async with opened(tmp_path_factory.mktemp("pages")) as portal, serving_pages(portal, localhost) as pages:
         yield pages

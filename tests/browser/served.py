@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import socket
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pyotp
 import uvicorn
+from starlette.responses import HTMLResponse
 
+from mailguard.auth import recovery, totp
+from mailguard.auth.accounts import AccountName, CodeKind
 from mailguard.net.tasks import Tasks
+from mailguard.secret import Secret
 from mailguard.web.app import application
+from mailguard.web.cookies import SESSION
 from mailguard.web.house import Held
-from tests.auth.test_authenticator import ANN, PASSWORD
+from tests.auth.test_signin import OPERATOR
+from tests.browser.chromium import ELSEWHERE
 from tests.web.browser import HOST
+from tests.web.conftest import sign_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from playwright.async_api import Page
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from mailguard.auth.policy import Policy
     from tests.support.certs import Issued
     from tests.web.conftest import Portal
 
@@ -33,6 +44,15 @@ class _Quiet(uvicorn.Server):
 
 
 @dataclass(frozen=True, slots=True)
+class Someone:
+    """A person whom no other test knows."""
+
+    name: str
+    password: str
+    seed: Secret  # of the authenticator, where there is one
+
+
+@dataclass(frozen=True, slots=True)
 class Served:
     """A portal, and where a browser finds it."""
 
@@ -40,46 +60,107 @@ class Served:
     origin: str
     held: Held
 
-    def reload(self) -> None:
-        """Serve by the portal as it is configured now."""
-        self.held.house = replace(self.portal.house, origin=self.origin)
+    def someone(self) -> Someone:
+        """A person with a password, and nothing else yet."""
+        made = Someone(f"p{secrets.token_hex(4)}@example.org", secrets.token_hex(8), totp.new_seed())
+        self.portal.directory.passwords[made.name] = made.password
+        return made
 
-    async def sign_in(self, page: Page, second: str = "", *, name: str = ANN, password: str = PASSWORD) -> None:
+    async def enrolled(self, **account: Any) -> Someone:
+        """A person with an authenticator."""
+        made, store = self.someone(), self.portal.store
+        await store.accounts.add(AccountName(made.name), actor=OPERATOR, **account)
+        device = await store.devices.enrol(AccountName(made.name), "phone", made.seed, actor=OPERATOR)
+        await store.devices.confirm(device.id, 1, actor=OPERATOR)
+        return made
+
+    def code(self, who: Someone) -> str:
+        """What the authenticator shows next."""
+        self.portal.hands.at += 30
+        return pyotp.TOTP(who.seed.reveal().decode()).at(int(self.portal.hands.at))
+
+    async def recovery_code(self, who: Someone) -> str:
+        """One that is good."""
+        made = recovery.make(1)
+        await self.portal.store.codes.issue(AccountName(who.name), CodeKind.RECOVERY, made, actor=OPERATOR)
+        return recovery.grouped(made.codes[0])
+
+    async def sign_in(self, page: Page, who: Someone, second: str) -> None:
         """Both pages, by clicking."""
         await page.goto(f"{self.origin}/sign-in")
-        await page.get_by_label("Mail address").fill(name)
-        await page.get_by_label("Password", exact=True).fill(password)
-        await page.get_by_role("button", name="Continue").click()
-        await page.get_by_label("Code", exact=True).fill(second)
-        await page.get_by_role("button", name="Sign in").click()
+        await fill_in(page, who, second)
 
-    async def come_in(self, page: Page) -> None:
-        """With the next code of Ann's authenticator."""
-        self.portal.hands.at += 30
-        await self.sign_in(page, self.portal.digits())
-        await page.get_by_role("button", name="Sign out").wait_for()
+    async def come_in(self, page: Page, who: Someone) -> None:
+        """With the next code; without clicking, for whatever comes behind it."""
+        unseen = self.portal.browser()
+        await sign_in(unseen, self.code(who), name=who.name, password=who.password)
+        await plant(page, self.origin, unseen.cookies[SESSION])
+        await page.goto(self.origin)
+
+    @contextlib.contextmanager
+    def under(self, policy: Policy) -> Iterator[None]:
+        """Serve by another policy for a while, as after a reload."""
+        before, self.portal.policy = self.portal.policy, policy
+        self.held.house = replace(self.portal.house, origin=self.origin)
+        try:
+            yield
+        finally:
+            self.portal.policy = before
+            self.held.house = replace(self.portal.house, origin=self.origin)
+
+
+async def plant(page: Page, origin: str, token: str) -> None:
+    """Give a browser a session's cookie."""
+    await page.context.add_cookies([{"name": SESSION, "value": token, "url": origin, "secure": True}])
+
+
+async def fill_in(page: Page, who: Someone, second: str) -> None:
+    """Both pages of a sign-in, from where the first is open."""
+    await page.get_by_label("Mail address").fill(who.name)
+    await page.get_by_label("Password", exact=True).fill(who.password)
+    await page.get_by_role("button", name="Continue").click()
+    await page.get_by_label("Code", exact=True).fill(second)
+    await page.get_by_role("button", name="Sign in").click()
 
 
 @contextlib.asynccontextmanager
 async def serving_pages(portal: Portal, certificate: Issued) -> AsyncIterator[Served]:
     """Serve them, and stop."""
-    tasks = Tasks()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         origin = f"https://{HOST}:{listening.getsockname()[1]}"
         held = Held(replace(portal.house, origin=origin))
-        config = uvicorn.Config(
-            application(held),
-            ssl_certfile=certificate.certificate,
-            ssl_keyfile=str(certificate.key),
-            lifespan="off",
-            log_config=None,
-            log_level="critical",
-            timeout_graceful_shutdown=1,
-        )
-        server = _Quiet(config)
-        serving = tasks.spawn(server.serve([listening]), name="pages")
-        try:
+        async with _serving(application(held), listening, certificate):
             yield Served(portal, origin, held)
-        finally:
-            server.should_exit = True
-            await serving
+
+
+@contextlib.asynccontextmanager
+async def another_site(certificate: Issued, pages: Mapping[str, str]) -> AsyncIterator[str]:
+    """Somebody else's pages, by path; its origin."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await HTMLResponse(pages.get(scope["path"], ""))(scope, receive, send)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        async with _serving(app, listening, certificate):
+            yield f"https://{ELSEWHERE}:{listening.getsockname()[1]}"
+
+
+@contextlib.asynccontextmanager
+async def _serving(app: ASGIApp, listening: socket.socket, certificate: Issued) -> AsyncIterator[None]:
+    tasks = Tasks()
+    config = uvicorn.Config(
+        app,
+        ssl_certfile=certificate.certificate,
+        ssl_keyfile=str(certificate.key),
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        timeout_graceful_shutdown=1,
+    )
+    server = _Quiet(config)
+    serving = tasks.spawn(server.serve([listening]), name="pages")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
@@ -90,5 +91,7 @@ async def _http(request: Request, exception: Exception) -> Response:
 
 
 async def _fault(request: Request, exception: Exception) -> Response:
+    if isinstance(exception, ClientDisconnect):
+        raise exception
     log.error("a page failed", exc_info=exception)
     return trouble(request, 500)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from mailguard.web import paths
 
@@ -67,6 +68,12 @@ class Edge:
         except HTTPException as refused:
             if not started:
                 await _say(refused, dressed)
+        except ClientDisconnect:
+            log.debug("a client left in the middle of its request")
+        except Exception:  # told by the handler of faults already, unless that failed itself
+            if not started:
+                log.exception("no page could be made to tell of a fault")
+                await _say(HTTPException(500, "Something went wrong here."), dressed)
 
 
 def _fixed(scope: Scope, message: Message) -> bool:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_network
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mailguard.auth.events import Event
 from mailguard.config.settings import Portal as PortalSettings
+from mailguard.web.app import application
 from mailguard.web.edge import FORM_OCTETS, HEADERS
+from mailguard.web.house import Held
 from tests.auth.test_authenticator import ANN
 from tests.web.browser import HOST
 from tests.web.conftest import Portal, sign_in
+
+if TYPE_CHECKING:
+    from starlette.types import Message
+
+    from mailguard.auth.ports import Identity
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/", "/nothing", "/static/portal.css", "/static/../app.py"])
@@ -144,8 +152,48 @@ async def test_a_language_is_chosen_once(portal: Portal) -> None:
     assert (await browser.get("/language/xx")).set_cookies == ()
 
 
+SCOPE = {"type": "http", "http_version": "1.1", "scheme": "https", "query_string": b"", "client": ("192.0.2.7", 40001)}
+
+
 async def test_names_that_people_give_are_no_markup(portal: Portal) -> None:
     page = await portal.browser().fill("/sign-in", address='<b onload="x">', password="x")
     assert "<b onload" not in page.text
     assert "&lt;b onload" in page.text
     assert (await sign_in(portal.browser(), name="<script>", password="x")).status == 403
+
+
+async def test_a_fault_is_told_once_and_never_shown(portal: Portal, caplog: pytest.LogCaptureFixture) -> None:
+    await portal.enrol()
+    browser = portal.browser()
+    await browser.fill("/sign-in", address=ANN, password="correct horse")
+    browser.app = application(Held(replace(portal.house, asking=_broken)))
+    page = await browser.fill("/sign-in/second", second="123456")
+    assert (page.status, "Something went wrong here" in page.text) == (500, True)
+    assert [record.getMessage() for record in caplog.records] == ["a page failed"]
+    assert "correct horse" not in page.text + caplog.text
+    browser.app = application(Held(replace(portal.house, texts={})))
+    page = await browser.get("/sign-in")
+    assert (page.status, page.text) == (500, "Something went wrong here.\n")
+
+
+def _broken(_origin: object, _session: str) -> Identity:
+    raise RuntimeError("broken")
+
+
+async def test_a_client_that_leaves_in_the_middle_is_no_fault(portal: Portal, caplog: pytest.LogCaptureFixture) -> None:
+    app, answered = application(Held(portal.house)), []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        answered.append(message)
+
+    headers = [
+        (b"host", HOST.encode()),
+        (b"origin", f"https://{HOST}".encode()),
+        (b"content-type", b"application/x-www-form-urlencoded"),
+    ]
+    await app({**SCOPE, "method": "POST", "path": "/sign-in", "headers": headers}, receive, send)
+    assert answered == []
+    assert caplog.records == []

@@ -194,6 +194,6 @@ async def test_a_client_that_leaves_in_the_middle_is_no_fault(portal: Portal, ca
         (b"origin", f"https://{HOST}".encode()),
         (b"content-type", b"application/x-www-form-urlencoded"),
     ]
-    await app({**SCOPE, "method": "POST", "path": "/sign-in", "headers": headers}, receive, send)
+    await app({**SCOPE, "method": "POST", "path": "/sign-out", "headers": headers}, receive, send)
     assert answered == []
     assert caplog.records == []

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from mailguard.secret import Secret
 
 
+FRESH_SECONDS = 300.0
+"""How long after a sign-in its owner may change what lets them in: a browser that was left open must not."""
+
+
 @unique
 class Site(StrEnum):
     """Where a person signs in. It leads to no mailbox, so it is no MailProtocol."""
@@ -48,6 +52,10 @@ class SignedIn:
     at: float
     until: float | None = None  # the end of a bypass
     recovery_code: Secret | None = field(default=None, compare=False)  # in place of the one used; shown once
+
+    def fresh(self, now: float) -> bool:
+        """Whether it was made a moment ago."""
+        return now - self.at < FRESH_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mailguard.auth.attempt import Factor
 from mailguard.auth.standing import Standing
-from mailguard.store import ChangeRefused
+from mailguard.store import ChangeRefused, FreshNeeded
 
 if TYPE_CHECKING:
     from mailguard.auth.accounts import Account
@@ -46,8 +46,9 @@ class Desk:
     beside: Beside
     issuer: str  # what authenticator apps show
 
-    async def account(self, signed: SignedIn, *may: Standing) -> Account:
-        """The account of whoever signed in. ChangeRefused unless that sign-in may do this, now."""
+    async def account(self, signed: SignedIn, *may: Standing, fresh: bool = False) -> Account:
+        """The account of whoever signed in. ChangeRefused unless that sign-in may do this, now; FreshNeeded where it
+        must be `fresh` and is older than five minutes. Whoever comes to bind the first factor has an hour for that."""
         if signed.standing not in may:
             raise ChangeRefused(_WHY.get(signed.standing, "you have an authenticator already"))
         if signed.until is not None and self.clock.now() >= signed.until:
@@ -58,4 +59,6 @@ class Desk:
         claim = self.policies.of(account).demands_claim(account, self.clock.now())
         if signed.standing is Standing.ENROLS and signed.factor is Factor.PASSWORD and claim:
             raise ChangeRefused(_WHY[Standing.NEEDS_CODE])  # since this sign-in
+        if fresh and signed.standing is Standing.FULL and not signed.fresh(self.clock.now()):
+            raise FreshNeeded("this takes a sign-in of the last five minutes: sign in again")
         return account

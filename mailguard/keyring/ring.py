@@ -33,6 +33,7 @@ class Purpose(StrEnum):
     SEAL = "seal"  # AEAD over seeds
     CLAIM = "claim"  # claim links
     SIGN_IN = "sign-in"  # AEAD over what a browser holds between the two pages of a sign-in
+    PASSKEY = "passkey"  # MAC over what a new passkey is made for
     CHECK = "check"  # recognises the right key file
 
 

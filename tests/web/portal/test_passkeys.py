@@ -112,3 +112,121 @@ async def test_an_answer_to_another_page_is_none(portal: Portal) -> None:
     assert (await browser.post("/sign-in/second", {**page.form("/sign-in/second"), "passkey": answer})).status == 403
     assert (await portal.events())[-1] is Event.SIGN_IN_REFUSED
     assert "Sign-in failed" in (await sign_in(portal.browser(), "")).text
+
+
+async def add(browser: Browser, by: Authenticator, name: str = "laptop", **changed: str) -> Page:
+    page = await browser.get("/security/passkeys/add")
+    assert page.status == 200, page.text
+    sent = {**page.form("/security/passkeys/add"), "name": name, "passkey": by.create(asked(page)), **changed}
+    return await browser.follow(await browser.post("/security/passkeys/add", sent))
+
+
+async def test_a_passkey_is_added_and_lets_in(portal: Portal) -> None:
+    browser, token = await portal.with_factor(), Authenticator()
+    page = await add(browser, token, "Ann's <b>laptop</b>")
+    assert "counts from now on" in page.text
+    assert "Ann&#39;s &lt;b&gt;laptop&lt;/b&gt;" in page.text
+    page = await by_passkey(portal.browser(), token)
+    assert "You are signed in as ann@example.org" in page.text
+
+
+async def test_the_first_factor_may_be_a_passkey(portal: Portal) -> None:
+    browser, token = await portal.signed_in(), Authenticator()
+    before = browser.cookies[cookies.SESSION]
+    page = await add(browser, token)
+    assert "counts from now on" in page.text
+    assert browser.cookies[cookies.SESSION] != before, "other rights, another token"
+    (session,) = await portal.store.portal_sessions.list(ANN)
+    assert (session.signed.standing, session.signed.factor) == (Standing.FULL, Factor.PASSKEY)
+    assert await portal.by_mail(PASSWORD) is Reason.PASSKEY_ONLY
+
+
+async def test_without_script_it_is_said_plainly(portal: Portal) -> None:
+    browser = await portal.with_factor()
+    page = await browser.get("/security/passkeys/add")
+    assert re.search(r"<noscript>.*need JavaScript.*</noscript>", page.text)
+    assert "data-passkey" in page.text
+    sent = {**page.form("/security/passkeys/add"), "name": "laptop"}
+    back = await browser.follow(await browser.post("/security/passkeys/add", sent))
+    assert "No passkey came back" in back.text
+
+
+async def test_what_is_no_new_passkey_is_not_kept(portal: Portal) -> None:
+    browser, token = await portal.with_factor(), Authenticator()
+    for wrong in (
+        await add(browser, replace(token, origin="https://mail.example.0rg")),
+        await add(browser, replace(token, host="example.0rg")),
+        await add(browser, token, passkey="nonsense"),
+        await add(browser, token, challenge="nonsense"),
+    ):
+        assert "No passkey came back" in wrong.text
+    portal.hands.at += 30
+    other = await portal.signed_in(portal.digits())
+    theirs = (await other.get("/security/passkeys/add")).form("/security/passkeys/add")["challenge"]
+    assert "No passkey came back" in (await add(browser, token, challenge=theirs)).text
+    page = await browser.get("/security/passkeys/add")
+    late = {**page.form("/security/passkeys/add"), "name": "laptop", "passkey": token.create(asked(page))}
+    portal.hands.at += 300
+    assert (
+        await browser.post("/security/passkeys/add", late)
+    ).location == "/security/passkeys/add?done=passkey-not-made"
+    assert await portal.store.passkeys.list(ANN) == ()
+
+
+async def test_a_form_sent_twice_adds_one(portal: Portal) -> None:
+    browser, token = await portal.with_factor(), Authenticator()
+    page = await browser.get("/security/passkeys/add")
+    sent = {**page.form("/security/passkeys/add"), "name": "laptop", "passkey": token.create(asked(page))}
+    assert (await browser.post("/security/passkeys/add", sent)).status == 303
+    assert (await browser.post("/security/passkeys/add", sent)).status == 400
+    (kept,) = await portal.store.passkeys.list(ANN)
+    # Nor does the form bring back one that was removed.
+    await portal.store.passkeys.remove(ANN, kept.id, actor=OPERATOR)
+    assert (await browser.post("/security/passkeys/add", sent)).status == 400
+    assert await portal.store.passkeys.list(ANN) == ()
+
+
+async def test_it_is_named_anew_and_removed(portal: Portal) -> None:
+    browser, token = await portal.with_factor(), Authenticator()
+    page = await add(browser, token)
+    (kept,) = await portal.store.passkeys.list(ANN)
+    where = f"/security/passkeys/{kept.id}"
+    page = await browser.fill("/security/passkeys", f"{where}/name", name="desk")
+    assert "desk" in page.text
+    assert (await portal.store.passkeys.list(ANN))[0].name == "desk"
+    page = await browser.fill("/security/passkeys", f"{where}/remove")
+    assert "It opens nothing any more" in page.text
+    assert await portal.store.passkeys.list(ANN) == ()
+    assert (await browser.get("/")).status == 200, "this browser came in by a code"
+
+
+async def test_removing_the_one_that_one_came_with_signs_out(portal: Portal) -> None:
+    token = Authenticator()
+    await portal.enrol()
+    await hold(portal, token)
+    browser = portal.browser()
+    await by_passkey(browser, token)
+    (kept,) = await portal.store.passkeys.list(ANN)
+    page = await browser.fill("/security/passkeys", f"/security/passkeys/{kept.id}/remove")
+    assert "It opens nothing any more" in page.text
+    assert (await browser.get("/security/passkeys")).location.startswith("/sign-in")
+
+
+async def test_no_form_is_taken_without_its_token(portal: Portal) -> None:
+    browser, token = await portal.with_factor(), Authenticator()
+    await hold(portal, token)
+    (kept,) = await portal.store.passkeys.list(ANN)
+    page = await browser.get("/security/passkeys/add")
+    sent = {
+        **page.form("/security/passkeys/add"),
+        "name": "x",
+        "passkey": Authenticator().create(asked(page)),
+        "token": "",
+    }
+    for path, values in (
+        ("/security/passkeys/add", sent),
+        (f"/security/passkeys/{kept.id}/name", {"name": "x"}),
+        (f"/security/passkeys/{kept.id}/remove", {}),
+    ):
+        assert (await browser.post(path, values)).status == 403, path
+    assert await portal.store.passkeys.list(ANN) == (kept,)

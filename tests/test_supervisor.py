@@ -14,9 +14,9 @@ BECOME = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from mailguard.config import ConfigError
-from mailguard.supervisor import _become
+from mailguard.supervisor.users import User
 try:
-    _become(sys.argv[2])
+    User.of("server.user", sys.argv[2]).become()
 except ConfigError as refused:
     sys.exit(str(refused))
 """

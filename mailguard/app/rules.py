@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 
 from mailguard.app.naming import naming_of
-from mailguard.auth.attempt import LoginForm, MailProtocol
+from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.authenticator import Authenticator
 from mailguard.auth.policy import Policies, Policy, TrustedNetwork
 from mailguard.auth.ports import Questions
@@ -21,6 +21,7 @@ from mailguard.proxy.house import Rules
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Sequence
     from datetime import date
 
     from mailguard import config
@@ -41,17 +42,7 @@ def rules_of(settings: Settings, store: Store, clock: Clock, keyring: Keyring, t
     targets = targets_of(settings)
     directory = directory_of(settings, clock.now)
     return Rules(
-        authenticator=Authenticator(
-            store.ledger,
-            clock,
-            keyring,
-            policies_of(settings.policy),
-            naming_of(settings),
-            turns,
-            Questions(settings.identity.questions.count, settings.identity.questions.seconds),
-            daily=settings.audit.successes is Successes.DAILY,
-            seals=any(target.form is LoginForm.OWN for target in targets.values()),
-        ),
+        authenticator=authenticator_of(settings, store, clock, keyring, turns),
         targets=targets,
         identity=identity_of(settings),
         source=LocalIdentity(store.passwords) if settings.identity.source is Source.LOCAL else directory,
@@ -62,6 +53,21 @@ def rules_of(settings: Settings, store: Store, clock: Clock, keyring: Keyring, t
         say=_words(settings),
         hostname=settings.server.hostname,
         tls={protocol: tls_of(settings, protocol) for protocol in MailProtocol},
+    )
+
+
+def authenticator_of(settings: Settings, store: Store, clock: Clock, keyring: Keyring, turns: Turns) -> Authenticator:
+    """What decides, wherever people come in. Raises ConfigError for aliases that cannot be meant."""
+    return Authenticator(
+        store.ledger,
+        clock,
+        keyring,
+        policies_of(settings.policy),
+        naming_of(settings),
+        turns,
+        Questions(settings.identity.questions.count, settings.identity.questions.seconds),
+        daily=settings.audit.successes is Successes.DAILY,
+        seals=any(backend.login is Login.OWN for backend in settings.backend.values()),
     )
 
 
@@ -131,11 +137,20 @@ def _midnight(day: date) -> float:
 
 def tls_of(settings: Settings, protocol: MailProtocol) -> ssl.SSLContext:
     """What clients of a protocol shake hands with."""
+    return _context(settings, _ALPN[protocol])
+
+
+def tls_of_portal(settings: Settings) -> ssl.SSLContext:
+    """What browsers shake hands with."""
+    return _context(settings, ("http/1.1",))
+
+
+def _context(settings: Settings, alpn: Sequence[str]) -> ssl.SSLContext:
     tls = settings.tls
     return server_context(
         tls.certificate,
         tls.private_key,
         minimum=tls.minimum,
-        alpn=_ALPN[protocol],
+        alpn=alpn,
         names=[SniName(name.name, name.certificate, name.private_key) for name in tls.names],
     )

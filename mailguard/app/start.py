@@ -1,10 +1,10 @@
-"""The start of a worker: an event loop around it, and an exit code where it cannot serve."""
+"""The start of a child: an event loop around it, and an exit code where it cannot serve."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
+import socket
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
@@ -34,19 +34,39 @@ def preflight(settings: Settings, *, fresh: bool) -> int:
 
     `fresh`: no worker runs yet, so sessions that are listed are of a run that was killed.
     """
-    return _explained(partial(_run, _open_and_close(settings, fresh=fresh)))
+    return explained(partial(_run, _open_and_close(settings, fresh=fresh)))
 
 
-def run(settings: Settings, doors: Sequence[Door], *, ready: int, lifeline: int) -> int:
-    """Serve until SIGTERM, or until the supervisor is gone; the exit code. `ready` gets one byte when all is up."""
+def preflight_portal(settings: Settings) -> int:
+    """The same for the portal, as far as it reads other things than a worker, or as another user."""
+    from mailguard.app import portal  # with all that pages need, which is kept out of every other process
+
+    return explained(partial(_run, portal.open_and_close(settings)))
+
+
+def run(settings: Settings, doors: Sequence[Door], *, ready: Callable[[], None], lifeline: int) -> int:
+    """Serve until SIGTERM, or until the supervisor is gone; the exit code. `ready` is called when all is up."""
 
     async def main() -> int:
         worker = await Worker.start(settings, doors)
-        os.write(ready, b".")
+        ready()
         await worker.serve(lifeline)
         return 0
 
-    return _explained(partial(_run, main()))
+    return explained(partial(_run, main()))
+
+
+def run_portal(settings: Settings, sock: socket.socket, *, ready: Callable[[], None], lifeline: int) -> int:
+    """The same for the portal, at a socket that is bound."""
+    from mailguard.app.portal import Portal
+
+    async def main() -> int:
+        portal = await Portal.start(settings, sock)
+        ready()
+        await portal.serve(lifeline)
+        return 0
+
+    return explained(partial(_run, main()))
 
 
 def _run(main: Coroutine[None, None, int]) -> int:
@@ -63,7 +83,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _explained(work: Callable[[], int]) -> int:
+def explained(work: Callable[[], int]) -> int:
+    """Do it; where it cannot be done, say why and give the exit code."""
     try:
         return work()
     except (ConfigError, TlsError) as error:
@@ -75,7 +96,7 @@ def _explained(work: Callable[[], int]) -> int:
 
 
 async def _open_and_close(settings: Settings, *, fresh: bool) -> int:
-    ring = keyring.load(settings.keys.file)
+    ring = keyring.load(settings.keys.file, shared=settings.keys_shared)
     store = await Store.open(settings.store.url, ring, now=time.time)
     try:
         rules = rules_of(settings, store, SystemClock(await store.audit.newest()), ring, Turns())

@@ -6,17 +6,18 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from mailguard import config, keyring
 from mailguard.app.clock import SystemClock
 from mailguard.app.office import office_of
+from mailguard.app.orders import Orders
+from mailguard.app.reload import reloaded
 from mailguard.app.rules import rules_of
 from mailguard.auth.attempt import MailProtocol, Origin
 from mailguard.auth.ports import StoreUnavailable
@@ -50,9 +51,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mailguard.worker")
 
-FIXED = ("server", "listen", "store", "keys")
-"""What is bound, forked and opened at the start: a reload leaves it as it is."""
-
 FLUSH_SECONDS = 0.2
 EXPIRY_SECONDS = 0.5
 USE_SECONDS = 10.0
@@ -68,18 +66,6 @@ class Door:
 
     listen: Listen
     sock: socket.socket
-
-
-def reloaded(old: Settings, new: Settings) -> Settings:
-    """The new settings as far as a running process can take them over; ConfigError where it cannot live with them."""
-    for listen in old.listen:
-        if listen.protocol not in new.backend:
-            raise ConfigError(
-                f"backend.{listen.protocol}",
-                f"is gone while clients come in at {listen.address}: put it back, or restart without that door",
-                new.file,
-            )
-    return replace(new, **{name: getattr(old, name) for name in FIXED})
 
 
 class Worker:
@@ -109,7 +95,7 @@ class Worker:
     @classmethod
     async def start(cls, settings: Settings, doors: Sequence[Door], wall: Callable[[], float] = time.time) -> Worker:
         """Bring everything up: records, rules, jobs, and the doors last. A store that is down does not hold it up."""
-        ring = keyring.load(settings.keys.file)
+        ring = keyring.load(settings.keys.file, shared=settings.keys_shared)
         store = await Store.open(settings.store.url, ring, now=wall)
         clock = SystemClock(await store.audit.newest(), wall)
         loop = asyncio.get_running_loop()
@@ -235,22 +221,9 @@ class Worker:
 
     async def serve(self, lifeline: int) -> None:
         """Until told to stop; then drain."""
-        loop = asyncio.get_running_loop()
-        stop, hurry = asyncio.Event(), asyncio.Event()
-
-        def told() -> None:
-            (hurry if stop.is_set() else stop).set()
-
-        def orphaned() -> None:
-            loop.remove_reader(lifeline)
-            stop.set()
-
-        loop.add_signal_handler(signal.SIGTERM, told)
-        loop.add_signal_handler(signal.SIGINT, told)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
-        loop.add_reader(lifeline, orphaned)
-        await stop.wait()
-        await self.stop(hurry)
+        orders = Orders.heed(lifeline, self._reload)
+        await orders.stop.wait()
+        await self.stop(orders.hurry)
 
     async def stop(self, hurry: asyncio.Event | None = None) -> None:
         """Accept nobody new, let sessions end by themselves until the drain is over, then end them."""

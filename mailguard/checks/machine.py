@@ -31,7 +31,7 @@ def keys(settings: Settings) -> tuple[Keyring | None, Finding]:
     """The key file: there, readable by mailguard alone, apart from what it protects?"""
     file = settings.keys.file
     try:
-        ring = keyring.load(file)
+        ring = keyring.load(file, shared=settings.keys_shared)
     except KeysError as error:
         return None, fail("key file", str(error))
     if file.parent == database_path(settings.store.url).parent:

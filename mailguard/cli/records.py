@@ -70,7 +70,7 @@ def settings_path(ctx: typer.Context) -> Path:
 def with_records(ctx: typer.Context, work: Callable[[Records], Awaitable[T]]) -> T:
     """Open the records, do the work, close them."""
     settings = config.load(settings_path(ctx))
-    ring = keyring.load(settings.keys.file)
+    ring = keyring.load(settings.keys.file, shared=settings.keys_shared)
 
     async def run() -> T:
         store = await Store.open(settings.store.url, ring, now=time.time)

@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="The database of the records.")
 def upgrade(ctx: typer.Context) -> None:
     """Bring the database to this version of mailguard. Back it up first, and stop the guard meanwhile."""
     settings = config.load(settings_path(ctx))
-    ring = keyring.load(settings.keys.file)
+    ring = keyring.load(settings.keys.file, shared=settings.keys_shared)
     done = asyncio.run(store.upgrade(settings.store.url, ring, actor=actor()))
     for unfit in done.unfit:
         note(f"{unfit} was changed outside mailguard and opens nothing: see `mailguard audit list`")

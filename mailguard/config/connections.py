@@ -44,11 +44,7 @@ class Server:
     )
     workers: int = key(Kind(_workers, int), "auto", "processes; auto = one per core")
     drain: float = key(kinds.duration("0", "1h"), "30s", "how long open sessions may go on after SIGTERM")
-    user: str = key(
-        kinds.text(r"(?:[a-z_][a-z0-9_-]{0,31})?", "a user of this machine or empty"),
-        "",
-        "drop to this user after the ports are bound",
-    )
+    user: str = key(kinds.USER, "", "the workers run as this user; needs a start as root")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,16 +112,21 @@ def _listeners(settings: Settings) -> Iterator[ConfigError]:
             yield ConfigError(
                 f"{key}.protocol", f"leads nowhere; write [backend.{listen.protocol}] or remove this door"
             )
-        host, _, port = listen.address.rpartition(":")
-        address = str(ip_address(host.strip("[]")))
-        clash = seen.get((address, port)) or (seen.get(("::", port)) if address == "0.0.0.0" else None)  # noqa: S104
-        if address == "::":
-            clash = clash or seen.get(("0.0.0.0", port))  # noqa: S104
-        if clash and port != "0":
-            yield ConfigError(
-                f"{key}.address", f"{listen.address} is taken by {clash} already; write another port or remove one"
-            )
-        seen[address, port] = key
+        yield from _taken(seen, key, listen.address)
+    if settings.portal.address:
+        yield from _taken(seen, "portal", settings.portal.address)
+
+
+def _taken(seen: dict[tuple[str, str], str], key: str, at: str) -> Iterator[ConfigError]:
+    """Whether another listens there."""
+    host, _, port = at.rpartition(":")
+    address = str(ip_address(host.strip("[]")))
+    clash = seen.get((address, port)) or (seen.get(("::", port)) if address == "0.0.0.0" else None)  # noqa: S104
+    if address == "::":
+        clash = clash or seen.get(("0.0.0.0", port))  # noqa: S104
+    if clash and port != "0":
+        yield ConfigError(f"{key}.address", f"{at} is taken by {clash} already; write another port or remove one")
+    seen[address, port] = key
 
 
 def _way_to_store(backend: Backend | IdentityBackend | NotifyRelay, key: str) -> Iterator[ConfigError]:

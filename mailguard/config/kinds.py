@@ -173,6 +173,10 @@ def _address(raw: object, _folder: Path) -> str:
     return _string(raw)
 
 
+def _optional_address(raw: object, folder: Path) -> str:
+    return "" if raw in ("", "none") else _address(raw, folder)
+
+
 def _host(raw: object, _folder: Path) -> str:
     value = _string(raw)
     if value.startswith(f"{UNIX}/") or _HOSTNAME.fullmatch(value) or _is_ip(value):
@@ -278,11 +282,13 @@ PATH = Kind(_path, str)
 OPTIONAL_PATH = Kind(_optional_path, lambda value: "" if value is None else str(value))
 NETWORKS = Kind(_networks, lambda value: [str(network) for network in value])
 ADDRESS = Kind(_address, str)
+OPTIONAL_ADDRESS = Kind(_optional_address, lambda value: value or "none")
 HOST = Kind(_host, str)
 LOCAL_IP = Kind(_local_ip, str)
 DATE: Kind[date | None] = Kind(_date, lambda value: "" if value is None else value)
 STORE_URL = Kind(_url_of_store, str)
 PORT = integer(1, 65535)
+USER = text(r"(?:[a-z_][a-z0-9_-]{0,31})?", "a user of this machine or empty")
 HOSTNAME = text(_HOSTNAME.pattern, "a host name")
 DOMAINS = Kind(_domains, list)
 DOMAIN = text(rf"(?:{_HOSTNAME.pattern})?", "a domain or empty")

@@ -49,7 +49,6 @@ class Policy:
         kinds.choice(FirstEnrolment),
         "password",
         "password | claim: what binds the first authenticator; under enforce and after a reset always claim",
-        waits="there is no portal: an operator enrols authenticators with `mailguard totp enrol`",
     )
     codes_in_mail_clients: bool = key(FLAG, True, "password followed by the code, in a mail client's password field")
     code_window: CodeWindow = key(

@@ -14,7 +14,7 @@ from mailguard.config import kinds
 from mailguard.config.choices import AuditStream, LogFormat, Successes
 from mailguard.config.connections import Backend, Identity, Listen, Networks, NotifyRelay, Server, Tls
 from mailguard.config.key import Key, key, keys_of, lines_of
-from mailguard.config.kinds import ADDRESS, MAILBOX, NETWORKS, PATH
+from mailguard.config.kinds import ADDRESS, MAILBOX, NETWORKS, PATH, USER
 from mailguard.config.rules import Names, Policy, Throttle
 
 
@@ -38,7 +38,9 @@ class Keys:
 class Portal:
     """Where users get help."""
 
-    address: str = key(ADDRESS, "127.0.0.1:8443", "", built=False, waits="there is no portal; nothing listens")
+    address: str = key(
+        kinds.OPTIONAL_ADDRESS, "127.0.0.1:8443", 'TLS; "0.0.0.0:443" to face users directly; "none": no portal'
+    )
     public_url: str = key(
         kinds.WEB_ADDRESS,
         "",
@@ -48,8 +50,11 @@ class Portal:
     domains: tuple[str, ...] = key(
         kinds.DOMAINS, [], "mail domains whose mail programs are told how to connect; empty: names.domain"
     )
-    proxy_from: Networks = key(NETWORKS, [], "forwarders whose X-Forwarded-For is believed", built=False)
+    proxy_from: Networks = key(NETWORKS, [], "forwarders whose X-Forwarded-For is believed")
     support: str = key(kinds.ONE_LINE, "", "whom to ask, named in refusals")
+    user: str = key(
+        USER, "", "the portal runs as this user, who shares a group with server.user; needs a start as root"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +123,11 @@ class Settings:
         """Every key: full name, value in TOML, declaration."""
         for prefix, table in self._tables():
             yield from lines_of(table, prefix)
+
+    @property
+    def keys_shared(self) -> bool:
+        """May a group read the key file? Only where the portal runs as a user of its own."""
+        return bool(self.portal.address and self.portal.user)
 
     def secret_files(self) -> Iterator[tuple[str, Path]]:
         """The files that hold one secret each, by the keys that name them."""

@@ -23,16 +23,23 @@ _VALID = timedelta(days=90)  # long enough that `check` finds nothing to renew
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The guard's own doors, implicit TLS and STARTTLS of each protocol."""
+    """The guard's own doors: implicit TLS and STARTTLS of each protocol, and the portal."""
 
     imaps: int = 1993
     imap: int = 1143
     submissions: int = 1465
     submission: int = 1587
+    portal: int = 8443
 
     def free(self) -> Ports:
         """These; in place of one where somebody listens already, a port of the system's choosing."""
-        return Ports(_free(self.imaps), _free(self.imap), _free(self.submissions), _free(self.submission))
+        mail = _free(self.imaps), _free(self.imap), _free(self.submissions), _free(self.submission)
+        return Ports(*mail, _free(self.portal))
+
+    @property
+    def portal_url(self) -> str:
+        """Where people sign in."""
+        return f"https://localhost:{self.portal}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +151,10 @@ master_secret_file = "master.secret"
 
 [policy]
 two_factor = "enforce"
+
+[portal]
+address = "{_HOST}:{ports.portal}"
+public_url = "{ports.portal_url}"
 
 [observe]
 log = "text"

@@ -37,12 +37,16 @@ class Guard:
             )
         return cls(process, log)
 
-    async def ready(self, context: ssl.SSLContext, *, imaps: int, submissions: int) -> None:
-        """Wait until both protocols greet. GuardFailed where that never comes."""
+    async def ready(self, context: ssl.SSLContext, *, imaps: int, submissions: int, portal: int) -> None:
+        """Wait until both protocols greet and the portal answers. GuardFailed where that never comes."""
         try:
             async with asyncio.timeout(_START):
-                for port, greeting in ((imaps, b"* OK "), (submissions, b"220 ")):
-                    while not await asyncio.to_thread(_greets, port, greeting, context):
+                for port, said, greeting in (
+                    (imaps, b"", b"* OK "),
+                    (submissions, b"", b"220 "),
+                    (portal, b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", b"HTTP/1.1 "),
+                ):
+                    while not await asyncio.to_thread(_greets, port, said, greeting, context):
                         self.check()
                         await asyncio.sleep(0.1)
         except TimeoutError:
@@ -68,12 +72,13 @@ class Guard:
             await self._process.wait()
 
 
-def _greets(port: int, greeting: bytes, context: ssl.SSLContext) -> bool:
+def _greets(port: int, said: bytes, greeting: bytes, context: ssl.SSLContext) -> bool:
     try:
         with (
             socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
             context.wrap_socket(plain, server_hostname="localhost") as tls,
         ):
+            tls.sendall(said)
             return tls.recv(512).startswith(greeting)
     except OSError:
         return False

@@ -64,7 +64,9 @@ async def _run(seconds: float | None, out: TextIO) -> None:
             access = await enrol(_ADDRESS, password, folder)
             guard = await Guard.start(folder.configuration, folder.log)
             stack.push_async_callback(guard.stop)
-            await guard.ready(folder.client_context(), imaps=ports.imaps, submissions=ports.submissions)
+            await guard.ready(
+                folder.client_context(), imaps=ports.imaps, submissions=ports.submissions, portal=ports.portal
+            )
             out.write(sheet(access, ports, folder.path, colour=out.isatty()))
             store = await Store.open(config.load(folder.configuration).store.url, folder.keyring)
             stack.push_async_callback(store.close)

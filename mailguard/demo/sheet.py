@@ -51,6 +51,12 @@ def sheet(access: Access, ports: Ports, folder: Path, *, colour: bool) -> str:
   On a phone     the app password alone, for as long as it is not revoked
   Never          the bare password
 
+{_rule("THE PORTAL")}
+
+  {ports.portal_url}
+                 Sign in with address and password; the next page asks for the
+                 code. Your browser warns of the certificate: see below.
+
 {_rule("MAIL PROGRAMS")}
 
   {"Thunderbird":<13}  {"Protocol":<10}{"Hostname":<12}{"Port":<6}{"Security":<13}Authentication

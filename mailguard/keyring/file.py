@@ -44,15 +44,16 @@ def create(path: Path, now: datetime | None = None) -> Keyring:
     return Keyring(generations, partial(_read, path))
 
 
-def load(path: Path) -> Keyring:
-    """Read the key file. KeysError where it is missing, open to others or damaged; it never shows a secret."""
-    return Keyring(_read(path), partial(_read, path))
+def load(path: Path, *, shared: bool = False) -> Keyring:
+    """Read the key file. KeysError where it is missing, open to others or damaged; it never shows a secret. `shared`:
+    its group may read it."""
+    return Keyring(_read(path, shared=shared), partial(_read, path, shared=shared))
 
 
 def rotate(path: Path, now: datetime | None = None) -> Generation:
     """Put a new generation first. KeysError where the file cannot be replaced: it is as it was."""
     with _alone(path):
-        old = _read(path)
+        old = _read(path, shared=True)
         number = 1 + max(int(match[1]) if (match := _NUMBER.match(g.id)) else 0 for g in old)
         new = _generation(number, now or datetime.now(UTC))
         _replace(path, (new, *old))
@@ -62,7 +63,7 @@ def rotate(path: Path, now: datetime | None = None) -> Generation:
 def retire(path: Path, key_id: str) -> None:
     """Take a generation out. KeysError where the file cannot be replaced: it is as it was."""
     with _alone(path):
-        _replace(path, [generation for generation in _read(path) if generation.id != key_id])
+        _replace(path, [generation for generation in _read(path, shared=True) if generation.id != key_id])
 
 
 def _generation(number: int, now: datetime) -> Generation:
@@ -85,6 +86,8 @@ def _fill(path: Path, generations: Sequence[Generation], owner: os.stat_result |
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         if owner is not None and (owner.st_uid, owner.st_gid) != (os.geteuid(), os.getegid()):
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        if owner is not None:
+            os.fchmod(descriptor, owner.st_mode & 0o640)  # whoever could read the old one follows the rotation
         file.write(_text(generations))
         file.flush()
         os.fsync(descriptor)
@@ -138,7 +141,7 @@ def _alone(path: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def _read(path: Path) -> tuple[Generation, ...]:
+def _read(path: Path, *, shared: bool = False) -> tuple[Generation, ...]:
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
@@ -151,8 +154,9 @@ def _read(path: Path) -> tuple[Generation, ...]:
         raise KeysError(f"{path}: cannot be read ({error.strerror}); run mailguard as the user that owns it") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         raise KeysError(f"{path}: is not valid TOML; restore it from your copy") from None
-    if mode & 0o077:
-        raise KeysError(f"{path}: others may read it (mode {mode:04o}); do: chmod 0600 {path}")
+    if mode & (0o037 if shared else 0o077):
+        wanted = "0640" if shared else "0600"
+        raise KeysError(f"{path}: others may read it (mode {mode:04o}); do: chmod {wanted} {path}")
     tables = content.get("generation")
     if not isinstance(tables, list) or not tables:
         raise KeysError(f"{path}: holds no [[generation]]; restore it from your copy")

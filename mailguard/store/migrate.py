@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LOCK_SECONDS = 10.0
 LOCK_PAUSE = 0.02
+_SHARED = 0o2070
 
 _VERSION_TABLE = "alembic_version"
 _VERSION: Select[str] = select(column("version_num", String)).select_from(table(_VERSION_TABLE))
@@ -175,9 +176,16 @@ def _opened(path: Path) -> Iterator[Connection]:
 
 
 def _touch(path: Path) -> None:
-    """An empty file for its owner alone; SQLite gives its log and index the same rights."""
+    """An empty file for its owner alone, or also for the group of a folder that gives it to all files in it (setgid):
+    the portal may be another user. SQLite gives its log and index the same rights."""
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        shared = os.stat(path.parent).st_mode & _SHARED == _SHARED
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            if shared:
+                os.fchmod(descriptor, 0o660)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise StoreUnavailable(
             f"{path} cannot be made ({error.strerror}): correct its folder's owner or rights"

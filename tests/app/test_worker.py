@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailguard import config
-from mailguard.app.worker import reloaded
+from mailguard.app.reload import reloaded
 from mailguard.auth.accounts import AppPassword
 from mailguard.auth.attempt import MailProtocol
 from mailguard.protocols.codes import BUSY

@@ -83,7 +83,7 @@ def test_config_show_tells_every_value_in_force(own: Installation) -> None:
     rows = {row["key"]: row for row in own.done("config", "show", "--json").json}
     assert rows["throttle.failure_delay"]["value"] == '"3s"'
     assert rows["policy.group.staff.two_factor"]["value"] == '"enforce"'
-    assert rows["portal.address"]["built"] is False
+    assert rows["listen[1].proxy_from"]["built"] is False
     settings = config.load(own.file)
     assert set(rows) == {name for name, _, _ in settings.lines()}
     assert "throttle.failure_delay" in own.done("config", "show").out

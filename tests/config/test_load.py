@@ -404,8 +404,6 @@ def test_what_is_not_acted_on_is_listed(tmp_path: Path) -> None:
     unacted = read(tmp_path, "[backend.submission]", 'host = "store"', "port = 465").unacted()
     assert [line.partition(" = ")[0] for line in unacted] == [
         "backend.submission.forward_client",
-        "policy.first_enrolment",
-        "portal.address",
         "observe.metrics",
     ]
     assert 'observe.metrics = "127.0.0.1:9464": no metrics are served; nothing listens' in unacted

@@ -15,7 +15,7 @@ ACCESS = Access(
     link="otpauth://totp/mailguard%20demo:ann%40demo.example?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=mailguard%20demo",
     app_password="k7mq-2xwd-abcd-efgh-ijkm-npqr-stuv",
 )
-PORTS = Ports(imaps=41993, imap=41143, submissions=41465, submission=41587)
+PORTS = Ports(imaps=41993, imap=41143, submissions=41465, submission=41587, portal=48443)
 FOLDER = Path("/tmp/mailguard-demo-abcdefgh")
 
 
@@ -27,7 +27,7 @@ def test_the_page_fits_a_narrow_terminal_but_for_the_link() -> None:
 def test_the_page_names_everything_that_a_client_is_asked_for() -> None:
     page = sheet(ACCESS, PORTS, FOLDER, colour=False)
     for needed in (
-        ACCESS.address, ACCESS.password, ACCESS.app_password, "GEZD GNBV", "41993", "41143", "41465", "41587",
+        ACCESS.address, ACCESS.password, ACCESS.app_password, "GEZD GNBV", "41993", "41143", "41465", "41587", "https://localhost:48443",
         "SSL/TLS", "STARTTLS", "Thunderbird", "Outlook", "curl", str(FOLDER / "ca.pem"),
     ):  # fmt: skip
         assert needed in page

@@ -66,6 +66,12 @@ class Guard:
     imap_starttls_port: int
     submission_port: int  # implicit TLS
     submission_starttls_port: int
+    portal_port: int = 0  # where it runs one
+
+    @property
+    def portal_url(self) -> str:
+        """Where people sign in, by the name that the certificate carries."""
+        return f"https://localhost:{self.portal_port}"
 
     def imap(self, tls: str = "implicit", source: str = "127.0.0.1") -> Door:
         """A door for mail reading."""
@@ -145,18 +151,26 @@ class Guard:
 
 @contextlib.contextmanager
 def serving(
-    stack: Stack, folder: Path, login: str, overrides: Tables | None = None, *, host: str = "127.0.0.1"
+    stack: Stack,
+    folder: Path,
+    login: str,
+    overrides: Tables | None = None,
+    *,
+    host: str = "127.0.0.1",
+    portal: bool = False,
 ) -> Iterator[Guard]:
     """Run the guard with its files in `folder`. `login` is own or master; `overrides` are merged into its tables.
-    It listens at `host`: [::] takes both families.
+    It listens at `host`: [::] takes both families. The portal runs where it is asked for: it takes seconds to start.
     """
-    ports = free_ports(4)
+    ports = free_ports(5 if portal else 4)
     path = configure(stack, folder, login, ports=ports, overrides=overrides, host=host)
     keyring.create(folder / KEYS)
     log = Log(folder / "mailguard.log")
     command = [sys.executable, "-m", "mailguard", "--config", str(path), "serve"]
     with running(command, log=log, ports=ports) as process:
         log.wait_for(r'"ready"', timeout=20)
+        if portal:
+            log.wait_for(r'"portal ready"', timeout=30)
         yield Guard(stack, path, process, log, *ports)
 
 
@@ -169,11 +183,12 @@ def configure(
     overrides: Tables | None = None,
     host: str = "127.0.0.1",
 ) -> Path:
-    """Write a configuration before the stack."""
+    """Write a configuration before the stack. A fifth port is the portal's."""
     secret = folder / "master-secret"
     secret.write_text(stack.master_secret)
     secret.chmod(0o600)
-    doors = zip(("imap", "imap", "submission", "submission"), ("implicit", "starttls") * 2, ports, strict=True)
+    doors = zip(("imap", "imap", "submission", "submission"), ("implicit", "starttls") * 2, ports[:4], strict=True)
+    portal = [{"address": f"127.0.0.1:{port}", "public_url": f"https://localhost:{port}"} for port in ports[4:]]
     tables: dict[str, Any] = {
         "server": {"hostname": "mail.example.org", "workers": 2, "drain": "1s"},
         "tls": {"certificate": str(stack.certificate.certificate), "private_key": str(stack.certificate.key)},
@@ -184,6 +199,7 @@ def configure(
         "identity": {"questions": "1000/30m"},  # here one name is guessed at by one test after the other
         "policy": {"shared_networks": ["127.0.0.0/8", "::1/128"]},  # everybody comes from here
         "throttle": {"failure_delay": "2s"},
+        "portal": portal[0] if portal else {"address": "none"},
         "backend": backends(stack, login),
     }
     if login == "master":

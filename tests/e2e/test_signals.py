@@ -30,7 +30,7 @@ from mailguard.auth.events import Event
 from tests.e2e.clients import Login
 from tests.e2e.daemon import Log, free_ports, listening
 from tests.e2e.guard import KEYS, Guard, Tables, configure, serving
-from tests.e2e.programs import connected, entered, failed, granted, only, processes, status, until, workers
+from tests.e2e.programs import connected, entered, failed, granted, only, status, until, workers
 from tests.e2e.restart import started
 from tests.e2e.scripted import Gate, Passwords, Stage, names
 from tests.e2e.stack import Stack
@@ -236,7 +236,8 @@ async def test_root_binds_a_privileged_port_and_is_somebody_else_from_there_on(s
             doomed = workers(guard)[0]
             os.kill(doomed, signal.SIGKILL)
             await until(lambda: len(set(workers(guard)) - {doomed}) == 2)
-            for pid in processes(guard):
+            assert status(Path(f"/proc/{guard.process.pid}"), "Uid").split() == ["0"] * 4  # to start the next one
+            for pid in workers(guard):
                 shown = Path(f"/proc/{pid}")
                 assert status(shown, "Uid").split() == [str(person.pw_uid)] * 4
                 assert status(shown, "Gid").split() == [str(person.pw_gid)] * 4

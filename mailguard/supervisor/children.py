@@ -1,15 +1,9 @@
-"""The processes: bind the ports, keep them open, run the workers and start a new one for each that dies.
-
-The supervisor speaks no protocol and runs no event loop: it holds the listening sockets, so that a worker that is
-killed loses its own sessions and no client is refused. Workers are forked and accept from the same sockets.
-"""
+"""The life of the children: who is started as what, when again, and how all of them end."""
 
 from __future__ import annotations
 
 import logging
 import os
-import pwd
-import resource
 import selectors
 import signal
 import socket
@@ -17,16 +11,16 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NoReturn
+from enum import Enum, unique
+from typing import TYPE_CHECKING, NoReturn
 
 from mailguard import config
-from mailguard.app import start, worker
-from mailguard.app.worker import Door
+from mailguard.app import reload, start
 from mailguard.config import ConfigError, Settings
-from mailguard.config.letters import silence
-from mailguard.net.listener import bind
-from mailguard.observe import logs
+
+if TYPE_CHECKING:
+    from mailguard.app.worker import Door
+    from mailguard.supervisor.users import User, Users
 
 log = logging.getLogger("mailguard.supervisor")
 
@@ -36,51 +30,15 @@ PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
-def serve(path: Path) -> int:
-    """Run until told to stop; the exit code. Raises ConfigError, and OSError for a port that cannot be bound."""
-    settings = config.load(path)
-    logs.start(settings.observe.log)
-    _take_all_descriptors()
-    doors = [Door(listen, bind(listen.address)) for listen in settings.listen]
-    if settings.server.user:
-        _become(settings.server.user)
-    failed = _in_child(lambda: start.preflight(settings, fresh=True))
-    if failed:
-        return failed
-    for line in settings.unacted():
-        log.info("not acted on yet", extra={"setting": line})
-    if mute := silence(settings):
-        log.warning("some are told nothing", extra={"detail": "; ".join(mute)})
-    return _Supervisor(settings, doors).run()
+def _as(user: User | None, work: Callable[[], int]) -> Callable[[], int]:
+    """The same work, done as that user."""
 
+    def done() -> int:
+        if user is not None:
+            user.become()
+        return work()
 
-def _take_all_descriptors() -> None:
-    """Each session holds two. The usual soft limit of 1024 protects users of select(2), and would let strangers who
-    sit there unauthenticated shut everybody out."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _become(user: str) -> None:
-    """Drop from root to a user, for good."""
-    try:
-        entry = pwd.getpwnam(user)
-    except KeyError:
-        raise ConfigError("server.user", f"there is no user {user!r} on this machine; write an existing one") from None
-    if os.geteuid() == entry.pw_uid:
-        return
-    if os.geteuid() != 0:
-        raise ConfigError("server.user", f"only root can become {user!r}; start as root, or as that user without it")
-    os.initgroups(user, entry.pw_gid)
-    os.setgid(entry.pw_gid)
-    os.setuid(entry.pw_uid)
-    for file in (__file__, os.__file__):  # else the first import that is still to come ends every worker
-        if not os.access(file, os.R_OK):
-            raise ConfigError(
-                "server.user",
-                f"{user!r} may not read {file}; install mailguard and its Python where that user can, "
-                "such as below /opt, or write another user",
-            )
+    return lambda: start.explained(done)
 
 
 def _in_child(work: Callable[[], int]) -> int:
@@ -100,25 +58,38 @@ def _leave(work: Callable[[], int]) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
         code = work()
     except BaseException:
-        log.exception("worker crashed")
+        log.exception("child crashed")
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
 
 
+@unique
+class _Part(Enum):
+    """What a child does. The value is what it says once it is up."""
+
+    WORKER = b"w"
+    PORTAL = b"p"
+
+
 @dataclass(slots=True)
-class _Worker:
+class _Child:
+    part: _Part
     started_at: float = 0.0
     young_deaths: int = 0
 
 
-class _Supervisor:
-    def __init__(self, settings: Settings, doors: Sequence[Door]) -> None:
+class Supervisor:
+    """Starts the children and looks after them."""
+
+    def __init__(self, settings: Settings, users: Users, doors: Sequence[Door], portal: socket.socket | None) -> None:
         self._settings = settings
+        self._users = users
         self._doors = doors
-        self._workers: dict[int, _Worker] = {}  # by pid
-        self._due: list[tuple[float, _Worker]] = []  # to be started again
+        self._portal = portal
+        self._children: dict[int, _Child] = {}  # by pid
+        self._due: list[tuple[float, _Child]] = []  # to be started again
         self._ready = 0
         self._stop_by: float | None = None
         # Workers hold the reading end: it closes when the supervisor is gone, whatever killed it.
@@ -126,7 +97,18 @@ class _Supervisor:
         self._ready_pipe = os.pipe()
         os.set_blocking(self._ready_pipe[0], False)
 
+    def preflight(self, settings: Settings, *, fresh: bool) -> int:
+        """Could every child start from these settings, as its user? The exit code; what is wrong has been told.
+
+        In a process of its own each: what they read, this one does not hold.
+        """
+        failed = _in_child(_as(self._users.workers, lambda: start.preflight(settings, fresh=fresh)))
+        if failed or self._portal is None:
+            return failed
+        return _in_child(_as(self._users.portal, lambda: start.preflight_portal(settings)))
+
     def run(self) -> int:
+        """Until told to stop, and all have stopped; the exit code."""
         wake_read, wake_write = socket.socketpair()
         for end in (wake_read, wake_write):
             end.setblocking(False)
@@ -137,36 +119,63 @@ class _Supervisor:
             selector.register(wake_read, selectors.EVENT_READ)
             selector.register(self._ready_pipe[0], selectors.EVENT_READ)
             for _ in range(self._settings.server.workers):
-                self._spawn(_Worker())
-            while self._workers or self._due:
+                self._spawn(_Child(_Part.WORKER))
+            if self._portal is not None:
+                self._spawn(_Child(_Part.PORTAL))
+            while self._children or self._due:
                 for key, _ in selector.select(self._patience()):
                     if key.fileobj is wake_read:
                         self._signalled(set(wake_read.recv(4096)))
                     else:
-                        self._heard(len(os.read(self._ready_pipe[0], 4096)))
+                        self._heard(os.read(self._ready_pipe[0], 4096))
                 self._start_due()
                 self._kill_late()
         log.info("stopped")
         return 0
 
-    def _spawn(self, new: _Worker) -> None:
+    def _spawn(self, new: _Child) -> None:
         new.started_at = time.monotonic()
         pid = os.fork()
         if pid == 0:
-            _leave(self._be_worker)
-        self._workers[pid] = new
+            match new.part:
+                case _Part.WORKER:
+                    _leave(_as(self._users.workers, self._be_worker))
+                case _Part.PORTAL:
+                    _leave(_as(self._users.portal, self._be_portal))
+        self._children[pid] = new
 
     def _be_worker(self) -> int:
+        self._let_go()
+        if self._portal is not None:
+            self._portal.close()
+        return start.run(self._settings, self._doors, ready=self._say_ready(_Part.WORKER), lifeline=self._lifeline[0])
+
+    def _be_portal(self) -> int:
+        assert self._portal is not None
+        self._let_go()
+        for door in self._doors:  # whoever breaks in there must not take mail clients' connections, nor passwords
+            door.sock.close()
+        ready = self._say_ready(_Part.PORTAL)
+        return start.run_portal(self._settings, self._portal, ready=ready, lifeline=self._lifeline[0])
+
+    def _let_go(self) -> None:
         os.close(self._lifeline[1])
         os.close(self._ready_pipe[0])
-        ready, lifeline = self._ready_pipe[1], self._lifeline[0]
-        return start.run(self._settings, self._doors, ready=ready, lifeline=lifeline)
 
-    def _heard(self, count: int) -> None:
-        was, self._ready = self._ready, self._ready + count
+    def _say_ready(self, part: _Part) -> Callable[[], None]:
+        def say() -> None:
+            os.write(self._ready_pipe[1], part.value)
+
+        return say
+
+    def _heard(self, said: bytes) -> None:
+        was, self._ready = self._ready, self._ready + said.count(_Part.WORKER.value)
         if was < self._settings.server.workers <= self._ready:
             addresses = ", ".join(f"{d.listen.protocol} {d.listen.address} {d.listen.tls}" for d in self._doors)
             log.info("ready", extra={"workers": self._settings.server.workers, "listening": addresses})
+        if _Part.PORTAL.value in said:
+            told = self._settings.portal
+            log.info("portal ready", extra={"listening": told.address, "url": told.public_url})
 
     def _signalled(self, numbers: set[int]) -> None:
         if signal.SIGCHLD in numbers:
@@ -177,11 +186,11 @@ class _Supervisor:
             self._reload()
 
     def _reap(self) -> None:
-        while self._workers:
+        while self._children:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            dead = self._workers.pop(pid, None)
+            dead = self._children.pop(pid, None)
             if dead is None or self._stop_by is not None:
                 continue
             now = time.monotonic()
@@ -189,7 +198,7 @@ class _Supervisor:
             dead.young_deaths = dead.young_deaths + 1 if young else 0
             pause = PAUSES[min(dead.young_deaths, len(PAUSES) - 1)]
             code = os.waitstatus_to_exitcode(status)
-            log.error("worker died", extra={"pid": pid, "code": code, "again_in": pause})
+            log.error(f"{dead.part.name.lower()} died", extra={"pid": pid, "code": code, "again_in": pause})
             self._due.append((now + pause, dead))
 
     def _stop(self) -> None:
@@ -197,6 +206,8 @@ class _Supervisor:
             log.info("stopping", extra={"drain": self._settings.server.drain})
             for door in self._doors:
                 door.sock.close()
+            if self._portal is not None:
+                self._portal.close()
             self._stop_by = time.monotonic() + self._settings.server.drain + GRACE_SECONDS
         self._due.clear()
         self._tell(signal.SIGTERM)  # a second one ends what is left at once
@@ -204,22 +215,21 @@ class _Supervisor:
     def _reload(self) -> None:
         try:
             settings = config.load(self._settings.file)
-            taken_over = worker.reloaded(self._settings, settings)
+            taken_over = reload.reloaded(self._settings, settings)
         except ConfigError as error:
             log.error("reload refused, the old configuration stays", extra={"detail": str(error)})
             return
-        # In a child first: a worker that dies after the reload must be able to start from what was taken over.
-        if _in_child(lambda: start.preflight(taken_over, fresh=False)):
+        # In children first: one that dies after the reload must be able to start from what was taken over.
+        if self.preflight(taken_over, fresh=False):
             log.error("reload refused, the old configuration stays", extra={"detail": "the line before says why"})
             return
-        changed = [name for name in worker.FIXED if getattr(settings, name) != getattr(self._settings, name)]
-        if changed:
+        if changed := reload.left_out(self._settings, settings):
             log.warning("changes that need a restart are left out", extra={"tables": ", ".join(changed)})
         self._settings = taken_over
         self._tell(signal.SIGHUP)
 
     def _tell(self, number: signal.Signals) -> None:
-        for pid in self._workers:
+        for pid in self._children:
             os.kill(pid, number)
 
     def _start_due(self) -> None:
@@ -231,7 +241,7 @@ class _Supervisor:
 
     def _kill_late(self) -> None:
         if self._stop_by is not None and time.monotonic() >= self._stop_by:
-            log.error("workers did not stop in time and are killed", extra={"pids": sorted(self._workers)})
+            log.error("some did not stop in time and are killed", extra={"pids": sorted(self._children)})
             self._tell(signal.SIGKILL)
 
     def _patience(self) -> float | None:

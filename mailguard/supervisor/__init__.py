@@ -1,0 +1,55 @@
+"""The processes: bind the ports, keep them open, run the workers and the portal and start a new one for each that dies.
+
+The supervisor speaks no protocol and runs no event loop: it holds the listening sockets, so that a worker that is
+killed loses its own sessions and no client is refused. Children are forked and accept from the same sockets. Where it
+is started as root it stays root, for nothing but to start children as their users.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+from typing import TYPE_CHECKING
+
+from mailguard import config
+from mailguard.app.worker import Door
+from mailguard.config.letters import silence
+from mailguard.net.listener import bind
+from mailguard.observe import logs
+from mailguard.supervisor.children import Supervisor
+from mailguard.supervisor.users import Users
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+log = logging.getLogger("mailguard.supervisor")
+
+
+def serve(path: Path) -> int:
+    """Run until told to stop; the exit code. Raises ConfigError, and OSError for a port that cannot be bound."""
+    settings = config.load(path)
+    logs.start(settings.observe.log)
+    _take_all_descriptors()
+    users = Users.of(settings)
+    doors = [Door(listen, bind(listen.address)) for listen in settings.listen]
+    portal = bind(settings.portal.address) if settings.portal.address else None
+    supervisor = Supervisor(settings, users, doors, portal)
+    if failed := supervisor.preflight(settings, fresh=True):
+        return failed
+    for line in settings.unacted():
+        log.info("not acted on yet", extra={"setting": line})
+    if mute := silence(settings):
+        log.warning("some are told nothing", extra={"detail": "; ".join(mute)})
+    if portal is not None and not users.apart:
+        log.warning(
+            "the portal runs as the same user as the workers",
+            extra={"detail": "whoever breaks into it can read all that they can: see portal.user"},
+        )
+    return supervisor.run()
+
+
+def _take_all_descriptors() -> None:
+    """Each session holds two. The usual soft limit of 1024 protects users of select(2), and would let strangers who
+    sit there unauthenticated shut everybody out."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -20,7 +20,7 @@ from mailguard.web.discovery import routes as discovery
 from mailguard.web.edge import Edge
 from mailguard.web.elsewhere import Elsewhere, lead
 from mailguard.web.page import render
-from mailguard.web.portal import home, language, passkeys, sign_in
+from mailguard.web.portal import add_device, devices, home, language, passkeys, sign_in
 from mailguard.web.visit import FormRefused
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def application(held: Held) -> ASGIApp:
     app = FastAPI(title="mailguard", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.held = held
     app.mount(paths.STATIC.rstrip("/"), StaticFiles(directory=Path(__file__).with_name("static")))
-    for pages in (home, language, sign_in, passkeys, discovery):
+    for pages in (home, language, sign_in, passkeys, add_device, devices, discovery):
         app.include_router(pages.router)
     app.exception_handler(Elsewhere)(_elsewhere)
     app.exception_handler(FormRefused)(_form_refused)

@@ -1,6 +1,5 @@
 """Every mode of the policy at the doors of a worker, and what a change of it ends."""
 
-import asyncio
 import time
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -113,13 +112,11 @@ async def test_a_reload_ends_what_is_not_allowed_any_more_and_nothing_else(start
         _, secret = await running.app_password(MailProtocol.IMAP, sealed=PASSWORD)
         phone, said = await in_(running, secret)
         assert said.startswith(b"a OK")
-        async with asyncio.timeout(1):
-            rewritten(running, 'two_factor = "observe"', 'two_factor = "enforce"')
-            assert await bare.rest() == b""
+        rewritten(running, 'two_factor = "observe"', 'two_factor = "enforce"')
+        assert await bare.rest() == b""
         assert await alive(coded)
-        async with asyncio.timeout(1):
-            rewritten(running, "[policy]", "[policy]\ncodes_in_mail_clients = false")
-            assert await coded.rest() == b""
+        rewritten(running, "[policy]", "[policy]\ncodes_in_mail_clients = false")
+        assert await coded.rest() == b""
         assert await alive(phone)
         phone.close()
 
@@ -150,9 +147,8 @@ async def test_a_day_that_the_policy_names_comes_by_itself(start: Start, policy:
         wall.at = midnight - 1
         bare, said = await in_(running, PASSWORD)
         assert said.startswith(b"a OK")
-        async with asyncio.timeout(1):
-            wall.at = midnight
-            assert await bare.rest() == b""
+        wall.at = midnight
+        assert await bare.rest() == b""
         again, said = await in_(running, PASSWORD)
         assert said.startswith(b"a " + FAILED)
         assert await alive(phone)
@@ -164,9 +160,8 @@ async def test_a_shorter_grant_limit_ends_grants_that_are_older(start: Start) ->
     async with before(start, 'grant_limit = "12h"') as running:
         await running.enrol()
         client, _ = await in_(running, PASSWORD + running.code())
-        async with asyncio.timeout(2):
-            rewritten(running, 'grant_limit = "12h"', 'grant_limit = "0"')
-            assert await client.rest() == b""
+        rewritten(running, 'grant_limit = "12h"', 'grant_limit = "0"')
+        assert await client.rest() == b""
         assert await running.records.grants.list() == ()
 
 
@@ -175,15 +170,13 @@ async def test_a_bare_session_ends_once_there_is_a_second_factor_or_another_stan
         bare, _ = await in_(running, PASSWORD)
         device = await running.records.devices.enrol(ANN, "phone", SEED, actor=OPERATOR)
         assert await alive(bare)
-        async with asyncio.timeout(1):
-            await running.records.devices.confirm(device.id, 1, actor=OPERATOR)
-            assert await bare.rest() == b""
+        await running.records.devices.confirm(device.id, 1, actor=OPERATOR)
+        assert await bare.rest() == b""
         other, _ = await in_(running, PASSWORD, name=OTHER)
         await running.records.accounts.change(OTHER, actor=OPERATOR, role=Role.NONE)
         assert await alive(other), "nothing has changed"
-        async with asyncio.timeout(1):
-            await running.records.accounts.change(OTHER, actor=OPERATOR, role=Role.OWNER)
-            assert await other.rest() == b""
+        await running.records.accounts.change(OTHER, actor=OPERATOR, role=Role.OWNER)
+        assert await other.rest() == b""
 
 
 @pytest.mark.parametrize("shared", ["", 'shared_networks = ["127.0.0.0/8"]\n'])

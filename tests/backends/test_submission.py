@@ -16,8 +16,8 @@ from mailguard.secret import Secret
 from tests.backends.conftest import ANN, CALLER, PASSWORD, Stores
 from tests.support.hostile_store import HostileStore, Peer, Script, SubmissionStore
 
-PATIENT = 30.0
-AT_ONCE = 3.0
+PATIENT = 60.0
+AT_ONCE = 20.0
 WRONG = Secret(b"wrong horse")
 TLS = [TlsMode.IMPLICIT, TlsMode.STARTTLS]
 

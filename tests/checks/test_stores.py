@@ -1,5 +1,6 @@
 """Whether a mail store is a way around the guard."""
 
+import re
 import time
 from collections import Counter
 
@@ -118,7 +119,7 @@ async def test_a_no_that_is_slower_than_our_refusals_is_found(site: Site) -> Non
     site.changes["throttle.failure_delay"] = "0.3s"
     (found,) = [each for each in await site.worst() if "longer than" in each.what]
     assert found.level is Level.FAIL
-    assert 'failure_delay = "2s"' in found.remedy
+    assert re.search(r'failure_delay = "[2-9]s"', found.remedy)
 
 
 async def test_a_store_that_lets_anybody_in_is_found(site: Site) -> None:
@@ -181,7 +182,7 @@ class Penal(ImapStore):
     def _answer(self, peer: Peer, tag: str, authzid: str, user: str, password: str) -> bool:
         whose = user if self.believes else "all"  # one name comes from one address here
         if self.failures[whose] >= 5:
-            time.sleep(1.8)
+            time.sleep(2.5)
         self.failures[whose] += 1
         return super()._answer(peer, tag, authzid, user, password)
 

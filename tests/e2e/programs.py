@@ -20,7 +20,7 @@ from tests.e2e.daemon import eventually
 from tests.e2e.guard import Guard
 from tests.support.worker import Client, plain
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 class Program:

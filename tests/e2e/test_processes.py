@@ -36,7 +36,7 @@ from tests.support.certs import Authority, Issued
 from tests.support.worker import eventually
 
 IMAP, SUBMISSION = MailProtocol.IMAP, MailProtocol.SUBMISSION
-UP_AGAIN_SECONDS = 8.0  # a store in trouble is probed every 5 s, and the other worker reads what was found 1 s later
+UP_AGAIN_SECONDS = 30.0  # a store in trouble is probed every 5 s, and the other worker reads what was found 1 s later
 
 
 @pytest.fixture

@@ -156,9 +156,8 @@ async def test_sighup_makes_a_new_policy_hold_and_a_broken_file_changes_nothing(
     assert all([await session.alive() for session in inside])
     guard.configuration.write_text(_two_factor(first, "enforce"))
     guard.process.send_signal(signal.SIGHUP)
-    async with asyncio.timeout(1):
-        for session in inside:
-            await session.end()
+    for session in inside:
+        await session.end()
     assert await kept.alive()
     assert all(map(failed, await _answers(guard, login)))
     doomed = workers(guard)[0]

@@ -92,7 +92,7 @@ def test_the_caps_hold_and_the_eldest_goes(overall: int, per_network: int, acts:
 
 def test_a_full_lobby_costs_no_more_than_an_empty_one() -> None:
     lobby = Lobby(overall=20_000, per_network=20_000)
-    before = time.perf_counter()
+    before = time.process_time()  # which a busy machine does not lengthen
     for _ in range(100_000):
         lobby.enter("192.0.2.1/32", lambda: None)
-    assert time.perf_counter() - before < 5  # a scan of the lobby for each would take minutes
+    assert time.process_time() - before < 5  # a scan of the lobby for each would take minutes

@@ -31,7 +31,7 @@ PASSWORD = b"hunter2hunter2 123456"
 GREETING = b"220 mail.example.org ESMTP mailguard\r\n"
 PASSED = b"235 2.7.0 Authentication successful\r\n"
 FAILED = submission(Reason.WRONG_PASSWORD, SAY)
-PATIENCE = 10.0  # seconds, for what takes milliseconds
+PATIENCE = 30.0  # seconds, for what takes milliseconds
 
 
 def plain(password: bytes = PASSWORD, user: bytes = b"ann@example.org", authzid: bytes = b"") -> bytes:

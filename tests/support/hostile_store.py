@@ -20,7 +20,7 @@ from types import TracebackType
 from mailguard.net.tls import server_context
 from tests.support.certs import Issued
 
-_PATIENCE = 20.0  # seconds; a peer that waits longer for the other side has found a bug
+_PATIENCE = 40.0  # seconds; a peer that waits longer for the other side has found a bug
 
 
 class Peer:

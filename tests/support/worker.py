@@ -35,7 +35,7 @@ MASTER, MASTER_SECRET = "gate", "master-secret"
 OPERATOR = "operator:test"
 T = TypeVar("T")
 
-PATIENCE = 10.0  # seconds, for what takes milliseconds
+PATIENCE = 30.0  # seconds, for what takes milliseconds
 
 
 @dataclass

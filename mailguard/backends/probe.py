@@ -27,7 +27,7 @@ class Probe:
 
     `capabilities`: IMAP, every name of the list before login; submission, the EHLO lines that clients may be told, with
     their parameters: as they are, they can be handed to open_leg as `announced`. `dangers` are capabilities for which
-    every login is refused. `seconds` is how long the whole took, TLS included.
+    every login is refused. `seconds` is how long the whole took, TLS included. `greeting`: its words, escaped and cut.
     """
 
     protocol: MailProtocol
@@ -35,6 +35,7 @@ class Probe:
     mechanisms: frozenset[str]
     dangers: frozenset[str]
     seconds: float
+    greeting: str
     tls: TlsFacts | None = None  # None: the way there is without
 
     @property
@@ -51,6 +52,7 @@ async def probe(target: Target, *, timeout: float = TIMEOUT) -> Probe:
         case MailProtocol.IMAP:
             wire = await reach_imap(target, deadline)
             async with explained(target, deadline, wire.abort):
+                greeting = wire.quote((await wire.greeting()).text)
                 capabilities = await imap_login.secure(wire, target)
             tls = _facts(wire.transport.get_extra_info("ssl_object"))
             wire.leave()
@@ -59,6 +61,7 @@ async def probe(target: Target, *, timeout: float = TIMEOUT) -> Probe:
         case MailProtocol.SUBMISSION:
             talk = await reach_submission(target, deadline)
             async with explained(target, deadline, talk.abort):
+                greeting = await talk.greeting()
                 offer = await talk.offer()
                 tls = _facts(talk.stream.ssl_object)
                 await talk.leave()
@@ -66,7 +69,7 @@ async def probe(target: Target, *, timeout: float = TIMEOUT) -> Probe:
             mechanisms = frozenset(offer.keywords.get("AUTH", "").upper().split())
             dangers = submission.dangers(offer)
     took = asyncio.get_running_loop().time() - started
-    return Probe(target.protocol, capabilities, mechanisms, dangers, took, tls)
+    return Probe(target.protocol, capabilities, mechanisms, dangers, took, greeting, tls)
 
 
 def _facts(connection: ssl.SSLObject | None) -> TlsFacts | None:

@@ -75,11 +75,12 @@ class SubmissionTalk:
         self._dialogue = SubmissionDialogue(argument, starttls=target.tls is TlsMode.STARTTLS)
         self._due: list[ClientEvent] = []
 
-    async def greeting(self) -> None:
-        """Wait for the store's greeting. Raises BackendFailure, OSError."""
-        while not self._dialogue.greeted:
+    async def greeting(self) -> str:
+        """The words of the store's greeting, once it has come. Raises BackendFailure, OSError."""
+        while (said := self._dialogue.greeting) is None:
             self._due += await self._heard()
             self._raise_failure()
+        return said
 
     async def offer(self) -> Offer:
         """The EHLO list that holds for the login. Raises BackendFailure, ssl.SSLError, OSError."""
@@ -135,7 +136,7 @@ class SubmissionTalk:
     async def _heard(self) -> list[ClientEvent]:
         data = await self.stream.read()
         if not data:
-            kind = FailureKind.TEMPORARY if self._dialogue.greeted else FailureKind.UNREACHABLE
+            kind = FailureKind.TEMPORARY if self._dialogue.greeting is not None else FailureKind.UNREACHABLE
             raise BackendFailure(kind, "the store dropped the connection")
         return self._dialogue.receive(data)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -15,7 +16,8 @@ from mailguard.checks.delay import refusals
 from mailguard.checks.findings import REMEDIES, Finding, fail, ok, warn
 from mailguard.checks.relaying import takes_strangers_mail
 from mailguard.checks.speaking import speaks
-from mailguard.config import ConfigError, Login, Settings, Source
+from mailguard.config import Backend, ConfigError, IdentityBackend, Login, Settings, Source
+from mailguard.config.kinds import UNIX
 from mailguard.net.tls import TlsError
 
 DAY, SOON_DAYS = 86400.0, 14
@@ -54,7 +56,7 @@ async def stores(
             yield await _relaying(way)
         if way.form is LoginForm.MASTER:
             yield await speaks(way, people)
-    for finding in _questions(settings):
+    async for finding in _questions(settings):
         yield finding
     if settings.identity.backend is not None and masters and settings.identity.source is Source.BACKEND:
         try:
@@ -87,7 +89,8 @@ def _of_probe(way: Target, answer: Probe | BackendFailure) -> Iterator[Finding]:
         return
     size = f", takes messages to {answer.size // 2**20} MiB" if answer.size else ""
     over = f", {answer.tls.version}" if answer.tls is not None else ""
-    yield ok(f"{way} answers in {answer.seconds * 1000:.0f} ms{over}{size}: {' '.join(sorted(answer.capabilities))}")
+    listed = " ".join(sorted(answer.capabilities))
+    yield ok(f"{way} answers in {answer.seconds * 1000:.0f} ms{over}{size}, greets with “{answer.greeting}”: {listed}")
     if answer.tls is not None:
         yield _certificate(way, answer.tls)
     for danger in sorted(answer.dangers):
@@ -119,7 +122,7 @@ async def _relaying(way: Target) -> Finding:
     )
 
 
-def _questions(settings: Settings) -> Iterator[Finding]:
+async def _questions(settings: Settings) -> AsyncIterator[Finding]:
     """Under a master login the relay's own listener should take no user's password at all."""
     masters = {name: backend for name, backend in settings.backend.items() if backend.login is Login.MASTER}
     asked = settings.identity.backend
@@ -132,5 +135,22 @@ def _questions(settings: Settings) -> Iterator[Finding]:
             "give the store a second listener for the question and name it in [identity.backend]; "
             "let the relay's take the master alone",
         )
-    elif any((asked.host, asked.port) == (relay.host, relay.port) for relay in masters.values()):
-        yield warn("[identity.backend] is the relay's own listener", "name one that the relay never uses")
+        return
+    there = await _sockets(asked)
+    for protocol in sorted(masters):
+        if there & await _sockets(masters[protocol]):
+            yield warn(
+                f"[identity.backend] is the relay's own listener, that of backend.{protocol}",
+                "name one that the relay never uses",
+            )
+
+
+async def _sockets(way: Backend | IdentityBackend) -> frozenset[tuple[str, int]]:
+    """Where connections end, whichever name leads there."""
+    if way.host.startswith(UNIX):
+        return frozenset({(way.host, 0)})
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(way.host, way.port, type=socket.SOCK_STREAM)
+    except OSError:
+        return frozenset({(way.host, way.port)})
+    return frozenset((str(address[0]), way.port) for *_, address in found)

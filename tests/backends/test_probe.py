@@ -19,6 +19,7 @@ async def test_an_imap_store(stores: Stores) -> None:
     assert found.mechanisms == {"PLAIN", "XOAUTH2"}
     assert found.dangers == frozenset()
     assert found.size is None
+    assert found.greeting == "ready"
     assert 0 < found.seconds < 5
     assert [line.split()[1] for line in store.heard] == [b"LOGOUT"]
 
@@ -37,6 +38,7 @@ async def test_a_submission_store(stores: Stores) -> None:
     assert found.capabilities == {"PIPELINING", "SIZE 1000", "DSN"}
     assert found.mechanisms == {"PLAIN", "LOGIN"}
     assert found.size == 1000
+    assert found.greeting == "220 store ESMTP"
     ehlo = b"EHLO mail.example.org"
     assert store.heard == [ehlo, b"STARTTLS", ehlo, b"QUIT"]
 

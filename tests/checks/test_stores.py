@@ -163,6 +163,24 @@ async def test_the_relays_own_listener_is_no_place_for_the_question(site: Site, 
     assert (found.level, "relay's own listener" in found.what) == (Level.WARN, True)
 
 
+async def test_the_relays_own_listener_is_known_by_another_name_too(site: Site, authority: Authority) -> None:
+    master(site, "backend.imap", authority)
+    port = site.changes["backend.imap.port"]
+    found = await site.worst(f'\n[identity.backend]\nhost = "localhost"\nport = {port}\nca = "{authority.ca}"\n')
+    assert [each.level for each in found if "relay's own listener" in each.what] == [Level.WARN]
+
+
+async def test_it_is_told_how_each_store_greets(site: Site, authority: Authority) -> None:
+    greeting = "\x1b[2J" + 200 * "x"
+    site.store("backend.imap", ImapStore(greeting=f"* OK [CAPABILITY {{capabilities}}] {greeting}"))
+    site.store("backend.submission", SubmissionStore(greeting="220 mail.store.internal ESMTP Postfix"))
+    told = [each.what for each in await site.found() if " greets with " in each.what]
+    assert [what.partition(" greets with ")[2].partition(": ")[0] for what in told] == [
+        f"“\\x1b[2J{156 * 'x'}…”",
+        "“220 mail.store.internal ESMTP Postfix”",
+    ]
+
+
 async def test_a_master_secret_that_is_not_there_is_found(site: Site, authority: Authority) -> None:
     master(site, "backend.imap", authority)
     (site.folder / "etc" / "master").unlink()

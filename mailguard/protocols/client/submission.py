@@ -77,7 +77,7 @@ class SubmissionDialogue:
         self._starttls = starttls
         self._replies = SmtpReplies()
         self._phase = _Phase.GREETING
-        self._greeted = False
+        self._greeting: str | None = None
         self._keywords: dict[str, str] = {}
         self._seen: set[str] = set()
         self._response = b""
@@ -125,9 +125,9 @@ class SubmissionDialogue:
         return [Reply(b"AUTH PLAIN\r\n")]
 
     @property
-    def greeted(self) -> bool:
-        """The store's greeting was a sound one."""
-        return self._greeted
+    def greeting(self) -> str | None:
+        """The words of the store's greeting, fit to be shown; None unless it was a sound one."""
+        return self._greeting
 
     def leftover(self) -> bytes:
         """What the store sent behind its 235: the relay's first bytes."""
@@ -136,7 +136,7 @@ class SubmissionDialogue:
     def _answer(self, reply: SmtpReply) -> list[ClientEvent]:
         match self._phase, reply.code:
             case _Phase.GREETING, 220:
-                self._greeted = True
+                self._greeting = self._quote(reply)
                 return self._ehlo()
             case _Phase.GREETING, _:
                 return [self._fail(Fault.GREETING, f"the store turned us away: {self._quote(reply)}")]

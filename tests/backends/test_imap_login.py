@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import ssl
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -47,6 +48,27 @@ async def failure(*script: bytes, target: Target | None = None, credential: Cred
     with pytest.raises(BackendFailure) as raised:
         await converse(*script, target=target, credential=credential)
     return raised.value
+
+
+async def outcome(script: Iterable[bytes], pieces: Pieces = whole) -> tuple[object, ...]:
+    """What comes of a login: the leg's words, or of what kind the trouble is. One that waits in vain is dropped."""
+    wire = ImapWire(asyncio.get_running_loop())
+    store = MemoryStore(wire, script, pieces)
+    login = asyncio.gather(log_in(wire, way(forward_client=True), CREDENTIAL, CALLER), return_exceptions=True)
+    for _ in range(60):  # far more turns of the loop than a login has
+        await asyncio.sleep(0)
+        if login.done():
+            break
+    else:
+        store.lose()
+    match await login:
+        case [ImapLeg() as leg]:
+            return leg.reply, leg.capabilities, leg.untagged, leg.detach()[1]
+        case [BackendFailure(kind=kind)]:
+            return (kind,)
+        case [BaseException() as trouble]:
+            raise trouble
+    raise AssertionError
 
 
 async def test_an_initial_response_where_it_is_offered() -> None:
@@ -328,7 +350,7 @@ def test_no_store_makes_it_raise_anything_else_or_skips_the_credential(script: l
     async def run() -> None:
         wire = ImapWire(asyncio.get_running_loop())
         store = MemoryStore(wire, script)
-        login = asyncio.gather(log_in(wire, way(), CREDENTIAL, CALLER), return_exceptions=True)
+        login = asyncio.gather(log_in(wire, way(forward_client=True), CREDENTIAL, CALLER), return_exceptions=True)
         for _ in range(50):
             await asyncio.sleep(0)
         wire.connection_lost(None)

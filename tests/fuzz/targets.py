@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from mailguard.web.discovery.autodiscover import answer
 from mailguard.web.discovery.offer import Offer, Server
 from mailguard.web.discovery.pox import Unreadable
 from mailguard.web.discovery.pox import read as read_question
+from tests.backends.test_imap_login import outcome
 from tests.protocols.client.test_submission import converse
 from tests.protocols.server.test_imap_properties import heard
 from tests.protocols.test_lines import harvest
@@ -83,6 +85,13 @@ def submission_client(data: bytes) -> None:
     converse(said.split(b"\0"), starttls=starttls)
 
 
+def imap_client(data: bytes) -> None:
+    """No store brings it down, and any cut of its words comes to the same."""
+    step, said = (data[:1] or b"a")[0] or 1, data[1:].split(b"\0")
+    whole = asyncio.run(outcome(said))
+    assert asyncio.run(outcome(said, lambda words: list(cut(words, step)))) == whole
+
+
 def otpauth_link(data: bytes) -> None:
     """A link is read or refused."""
     for typed in (data, b"otpauth://totp/" + data):
@@ -133,6 +142,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         id_tap,
         smtp_lines,
         submission_client,
+        imap_client,
         otpauth_link,
         alias_file,
         login_name,

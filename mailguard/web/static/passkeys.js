@@ -50,4 +50,5 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
     }
   });
 }
+// What is said where there is no script, or are no passkeys.
 for (const each of document.querySelectorAll("[data-without-passkeys]")) each.hidden = Boolean(window.PublicKeyCredential);

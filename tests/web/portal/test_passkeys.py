@@ -144,8 +144,8 @@ async def test_the_first_factor_may_be_a_passkey(portal: Portal) -> None:
 async def test_without_script_it_is_said_plainly(portal: Portal) -> None:
     browser = await portal.with_factor()
     page = await browser.get("/security/passkeys/add")
-    assert re.search(r"<noscript>.*need JavaScript.*</noscript>", page.text)
-    assert "data-passkey" in page.text
+    assert re.search(r"<p [^>]*data-without-passkeys>Passkeys need JavaScript", page.text)
+    assert re.search(r"<form [^>]*data-passkey=[^>]* hidden>", page.text)
     sent = {**page.form("/security/passkeys/add"), "name": "laptop"}
     back = await browser.follow(await browser.post("/security/passkeys/add", sent))
     assert "No passkey came back" in back.text

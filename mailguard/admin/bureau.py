@@ -16,7 +16,7 @@ from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.auth.roles import Role
 from mailguard.auth.standing import Standing
-from mailguard.store import ChangeRefused
+from mailguard.store import ChangeRefused, api_keys
 from mailguard.store.accounts import is_last_owner
 from mailguard.store.errors import FreshNeeded
 
@@ -131,7 +131,10 @@ class Bureau:
             case Means.SIGN_IN:
                 return self._signed_in_today(connection, acting)
             case Means.API_KEY:
-                raise ChangeRefused("this API key has ended: make another one")
+                key = api_keys.today(self.store.by, connection, acting.key)
+                if key is None:
+                    raise ChangeRefused(api_keys.ENDED)
+                return replace(acting, role=key.role, limit=key.limit, scopes=key.scopes)
 
     def _signed_in_today(self, connection: Connection, acting: Acting) -> Acting:
         signed = acting.signed

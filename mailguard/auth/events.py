@@ -52,6 +52,9 @@ class Event(StrEnum):
     SIGN_IN_GRANTED = "sign-in-granted"  # a person, at the portal
     SIGN_IN_REFUSED = "sign-in-refused"
     SIGN_IN_DEFERRED = "sign-in-deferred"
+    API_KEY_ISSUED = "api-key-issued"
+    API_KEY_REVOKED = "api-key-revoked"
+    API_KEY_FIRST_USED = "api-key-first-used"
     ACT_REFUSED = "act-refused"  # an administrator's, by the gate
     NOTICE_SENT = "notice-sent"
     NOTICE_FAILED = "notice-failed"  # given up

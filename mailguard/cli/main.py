@@ -9,6 +9,7 @@ import typer
 
 from mailguard.cli import (
     account,
+    api_key,
     app_password,
     audit,
     check,
@@ -65,6 +66,7 @@ app.add_typer(passkey.app, name="passkey")
 app.add_typer(recovery_codes.app, name="recovery-codes")
 app.add_typer(one_time.bypass, name="bypass")
 app.add_typer(one_time.enrolment_code, name="enrolment-code")
+app.add_typer(api_key.app, name="api-key")
 app.add_typer(app_password.app, name="app-password")
 app.add_typer(grant.app, name="grant")
 app.add_typer(session.app, name="session")

@@ -34,6 +34,7 @@ class Purpose(StrEnum):
     CLAIM = "claim"  # claim links
     SIGN_IN = "sign-in"  # AEAD over what a browser holds between the two pages of a sign-in
     PASSKEY = "passkey"  # MAC over what a new passkey is made for
+    API_KEY = "api-key"
     CHECK = "check"  # recognises the right key file
 
 

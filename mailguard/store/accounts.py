@@ -11,7 +11,7 @@ from mailguard.auth.accounts import Account, AccountKind, SuspendedBy
 from mailguard.auth.events import Event
 from mailguard.auth.roles import EVERYTHING, Role
 from mailguard.auth.throttle import owner_key
-from mailguard.store import grants, revocations, rows, waiting
+from mailguard.store import api_keys, grants, revocations, rows, waiting
 from mailguard.store.app_passwords import revoke_held
 from mailguard.store.errors import ChangeRefused
 from mailguard.store.ids import new_id
@@ -93,6 +93,8 @@ class Accounts:
             )
             _demand_sense(new)
             self._by.rewrite(connection, new)
+            if old.administrator and not new.administrator:
+                api_keys.revoke_of(self._by, connection, new, actor)
             if new != old:  # what the password opened is judged anew when it comes back
                 revocations.revoke(connection, Kind.STANDING, old.id, self._by.now())
             detail = f"{_standing(old)} -> {_standing(new)}"
@@ -109,6 +111,7 @@ class Accounts:
             account = self._by.demand(connection, name)
             self._by.rewrite(connection, replace(account, suspended_by=SuspendedBy.OPERATOR))
             end_everything(connection, account.id, self._by.now())
+            api_keys.revoke_of(self._by, connection, account, actor)
             self._by.record(connection, Event.ACCOUNT_SUSPENDED, name, actor)
 
         await self._by.database.write(work)
@@ -146,6 +149,7 @@ class Accounts:
             account = self._by.demand(connection, name)
             end_everything(connection, account.id, self._by.now())
             revoke_held(self._by, connection, account, actor)
+            api_keys.revoke_of(self._by, connection, account, actor)
             self._by.record(connection, Event.ACCOUNT_REMOVED, name, actor, detail=f"account {account.id}")
             connection.execute(_REMOVE, {"gone": account.id})  # last: its second addresses are told of it
 

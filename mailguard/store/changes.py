@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mailguard.store.accounts import Accounts
 from mailguard.store.addresses import Addresses
+from mailguard.store.api_keys import ApiKeys
 from mailguard.store.app_passwords import AppPasswords
 from mailguard.store.claims import Claims
 from mailguard.store.codes import Codes
@@ -35,6 +36,7 @@ class Changes:
         self.members = Members(by)
         self.devices = Devices(by)
         self.passkeys = Passkeys(by)
+        self.api_keys = ApiKeys(by)
         self.app_passwords = AppPasswords(by)
         self.codes = Codes(by)
         self.claims = Claims(by)

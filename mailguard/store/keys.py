@@ -17,6 +17,7 @@ from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.store import audit, key_checks, macs, revocations
 from mailguard.store.errors import ChangeRefused
+from mailguard.store.portal_schema import api_keys
 from mailguard.store.reseal import Resealed, reseal
 from mailguard.store.revocations import Kind
 from mailguard.store.schema import app_passwords, claims, grants
@@ -129,6 +130,8 @@ def _counts(table: Table, now: float) -> ColumnElement[bool]:
         return grants.c.ended_at.is_(None)
     if table is claims:
         return and_(claims.c.used_at.is_(None), claims.c.expires_at > now)
+    if table is api_keys:
+        return and_(api_keys.c.revoked_at.is_(None), api_keys.c.expires_at > now)
     return true()
 
 
@@ -151,7 +154,7 @@ def _hanging(connection: Connection, generation: Generation, now: float, *, newe
 
 def _forget(connection: Connection, key_id: str, now: float, *, dead: bool) -> None:
     """What is of no use any more goes with its generation: without it such rows could not even be read."""
-    for table in (grants, claims):
+    for table in (grants, claims, api_keys):
         connection.execute(delete(table).where(_of_generation(table, key_id), ~_counts(table, now)))
     if dead:
         connection.execute(delete(app_passwords).where(app_passwords.c.hash_key == key_id, _dead(now)))
@@ -169,6 +172,11 @@ def _reasons(hanging: Hanging, done: Resealed) -> Iterator[str]:
         )
     if hanging.dead:
         yield f"{hanging.dead} app passwords are revoked or expired: forget them with --forget-dead"
+    if hanging.rows[api_keys.name]:
+        yield (
+            f"{hanging.rows[api_keys.name]} API keys were not used since the rotation: let their programs call once, "
+            "or revoke them"
+        )
     if hanging.rows[claims.name]:
         yield f"{hanging.rows[claims.name]} claim links are open: wait a day"
     if hanging.rows[grants.name]:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 from mailguard.auth.accounts import Account, AccountKind, SuspendedBy
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
-from mailguard.store import audit, revocations, rows
+from mailguard.store import api_keys, audit, revocations, rows
 from mailguard.store.accounts import end_by_password, end_everything
 from mailguard.store.revocations import Kind
 from mailguard.store.schema import accounts, rechecks
@@ -98,6 +98,7 @@ class Rechecks:
         if change.suspend and account.suspended_by is SuspendedBy.NOBODY:
             by.rewrite(connection, replace(account, suspended_by=SuspendedBy.SOURCE))
             end_everything(connection, account.id, now)
+            api_keys.revoke_of(by, connection, account, actor)
             by.record(connection, Event.ACCOUNT_SUSPENDED, name, actor, detail=change.why)
         if change.resume and account.suspended_by is SuspendedBy.SOURCE:
             by.rewrite(connection, replace(account, suspended_by=SuspendedBy.NOBODY))

@@ -22,6 +22,9 @@ SILENT = {
     Event.ACCOUNT_RESUMED,
     Event.ACCOUNT_UNLOCKED,
     Event.ACT_REFUSED,
+    Event.API_KEY_ISSUED,
+    Event.API_KEY_REVOKED,
+    Event.API_KEY_FIRST_USED,
     Event.TOTP_ENROLLED,  # counts for nothing before it is confirmed
     Event.TOTP_RESYNCED,
     Event.TOTP_RENAMED,

@@ -13,16 +13,18 @@ from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, Table
 
 from mailguard.auth import recovery, vault
 from mailguard.auth.accounts import Account, AccountName, AppPassword, Claim, CodeKind, KeyedHash, VaultEntry
+from mailguard.auth.api_keys import ApiKey
 from mailguard.auth.attempt import Factor, MailProtocol
 from mailguard.auth.events import Event
 from mailguard.auth.passwords import digests
 from mailguard.auth.ports import Facts, StoreUnavailable
+from mailguard.auth.roles import EVERYTHING, Role, Scope
 from mailguard.auth.standing import SignedIn, Standing
 from mailguard.keyring import Keyring, Purpose
 from mailguard.secret import Secret
 from mailguard.store import ChangeRefused, Store, macs, new_id
 from mailguard.store.errors import RecordAltered
-from mailguard.store.portal_schema import passkeys, portal_sessions
+from mailguard.store.portal_schema import api_keys, passkeys, portal_sessions
 from mailguard.store.portal_sessions import Browser
 from mailguard.store.schema import (
     accounts,
@@ -43,6 +45,8 @@ COOKIE = b"digest of a cookie"
 TEXT, LINK, STRING = "k7mq2xwdk7mq2xwdk7mq2xwdk7mq", "link", "secret123456"
 
 LEFT_OUT = {
+    "api_keys.last_used_at": "written at every use, shown only",
+    "api_keys.last_used_from": "written at every use, shown only",
     "app_passwords.last_used_at": (
         "written at every use: an idle limit can be stretched by it, to the fixed end, and one that was never used "
         "looks used, so that it does not lapse after its first day; to open anything still takes the app password"
@@ -124,6 +128,8 @@ async def world(store: Store, keys: Keyring, ann: Account) -> World:
     admitted(await store.ledger.admit(by_code(keys, device, 101, text=STRING, grant=7 * 86400.0, revision=revision)))
     signed = SignedIn(ANN, ann.id, Standing.FULL, Factor.CODE, device.id, revision, NOON)
     await store.portal_sessions.open(signed, Browser(COOKIE, HOME, "Tests/1.0"))
+    key = ApiKey(new_id(), "report", Role.AUDITOR, EVERYTHING, frozenset({Scope.READ}), NOON, NOON + 1e6)
+    await store.api_keys.issue(key, digest(keys, Purpose.API_KEY, TEXT), actor=OPERATOR)
     await store.sealer.seal()
     return World(store, keys, ann, bob, row, made.hashes[0])
 
@@ -192,9 +198,16 @@ async def a_portal_session(world: World) -> bool:
     return await world.store.portal_sessions.find(COOKIE) is not None
 
 
+async def an_api_key(world: World) -> bool:
+    (found,) = sql(world.database, "SELECT hash FROM api_keys")[0]
+    assert isinstance(found, bytes)
+    return await world.store.api_keys.find([KeyedHash(world.keys.newest.id, found)], HOME) is not None
+
+
 OPENS: dict[Table, Callable[[World], Awaitable[bool]]] = {
     accounts: an_account,
     addresses: an_address,
+    api_keys: an_api_key,
     app_passwords: an_app_password,
     audit_key: the_chain,
     claims: a_claim,

@@ -15,7 +15,7 @@ from mailguard.auth.accounts import Account
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.auth.roles import Role
-from mailguard.auth.standing import Standing
+from mailguard.auth.standing import FRESH_SECONDS, Standing
 from mailguard.store import ChangeRefused, api_keys
 from mailguard.store.accounts import is_last_owner
 from mailguard.store.errors import FreshNeeded
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from mailguard.store.administration import Administration
     from mailguard.store.changes import Changes
 
-FRESH_SECONDS = 300.0
 
 T = TypeVar("T")
 

@@ -180,6 +180,7 @@ class OneTimeCode:
     ended_at: float | None = None  # replaced by a newer set, or withdrawn
     may_enrol: bool = False  # a sign-in by it may bind a factor
     issued_by: str = ""
+    kept_at: float | None = None  # its owner said that it was written down
 
     def usable(self, now: float) -> bool:
         """Not used, not withdrawn, not past its end."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
 
     from mailguard.auth.accounts import Account, AccountName
+    from mailguard.auth.standing import SignedIn
     from mailguard.store.administration import Administration
 
 MOST = 5  # of one account
@@ -37,7 +38,9 @@ class Addresses:
     def __init__(self, administration: Administration) -> None:
         self._by = administration
 
-    async def add(self, name: AccountName, address: str, *, actor: str) -> SecondAddress:
+    async def add(
+        self, name: AccountName, address: str, *, actor: str, signed: SignedIn | None = None
+    ) -> SecondAddress:
         """A further address, written to from 72 hours on, the first one too. Those that are active are told at once.
 
         ChangeRefused where it is no address, the mailbox itself or there already, or where there are MOST.
@@ -48,7 +51,7 @@ class Addresses:
             raise ChangeRefused(f"{address} is the mailbox itself, which a thief reads first: write one elsewhere")
 
         def work(connection: Connection) -> SecondAddress:
-            account = self._by.demand(connection, name)
+            account = self._by.demand(connection, name, signed=signed)
             there = _rows_of(connection, account)
             if any(_same(row, address) for row in there):
                 raise ChangeRefused(f"{name} has the second address {address} already")
@@ -70,11 +73,11 @@ class Addresses:
 
         return await self._by.database.write(work)
 
-    async def remove(self, name: AccountName, address: str, *, actor: str) -> None:
+    async def remove(self, name: AccountName, address: str, *, actor: str, signed: SignedIn | None = None) -> None:
         """It is written to no more, but for the letter that says so."""
 
         def work(connection: Connection) -> None:
-            account = self._by.demand(connection, name)
+            account = self._by.demand(connection, name, signed=signed)
             found = next((row for row in _rows_of(connection, account) if _same(row, address)), None)
             if found is None:
                 raise ChangeRefused(f"{name} has no second address {address}: see `mailguard account show {name}`")

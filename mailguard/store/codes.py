@@ -50,14 +50,18 @@ class Codes:
         actor: str,
         expires_at: float | None = None,
         may_enrol: bool = False,
+        instead: str | None = None,
         signed: SignedIn | None = None,
     ) -> tuple[OneTimeCode, ...]:
         """Keep a new set; it ends the account's older codes of this kind. ChangeRefused where the kind makes no sense:
-        recovery codes stand in for an authenticator, an enrolment code makes way for the first one."""
+        recovery codes stand in for an authenticator, an enrolment code makes way for the first one. `instead`: the
+        newest code that whoever asks knew of; a page that is loaded again must not end what was just written down."""
 
         def work(connection: Connection) -> tuple[OneTimeCode, ...]:
             account = self._by.demand_person(connection, name, signed=signed)
             _demand_sense(connection, account, kind)
+            if instead is not None and instead != _newest(connection, account, kind):
+                raise ChangeRefused("new codes were made since this page was loaded: only those made last are good")
             now = self._by.now()
             withdraw(self._by, connection, account, {kind}, actor)
             issued = tuple(
@@ -92,6 +96,21 @@ class Codes:
             return tuple(rows.code_of(self._by.seal, row).value for row in found)
 
         return await self._by.database.read(work)
+
+    async def keep(self, name: AccountName, kind: CodeKind, *, signed: SignedIn) -> None:
+        """Their owner has written the codes down that are there now: there is nothing to remind of any more."""
+
+        def work(connection: Connection) -> None:
+            account = self._by.demand(connection, name, signed=signed)
+            mine = (_c.account_id == account.id) & (_c.kind == kind.value)
+            connection.execute(update(one_time_codes).where(mine, _c.ended_at.is_(None)).values(kept_at=self._by.now()))
+
+        await self._by.database.write(work)
+
+
+def _newest(connection: Connection, account: Account, kind: CodeKind) -> str:
+    found = connection.execute(_OF_ACCOUNT, {"account": account.id}).mappings().all()
+    return next((str(row[_c.id]) for row in reversed(found) if row[_c.kind] == kind.value), "")
 
 
 def usable(

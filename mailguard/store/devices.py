@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
 
+    from mailguard.auth.accounts import Account
     from mailguard.auth.standing import SignedIn
     from mailguard.secret import Secret
     from mailguard.store.administration import Administration
@@ -65,22 +66,51 @@ class Devices:
         digits: int = 6,
         period: int = 30,
         algorithm: str = "SHA1",
+        device_id: str = "",
         signed: SignedIn | None = None,
     ) -> TotpDevice:
         """Keep a new seed (base32), sealed. It counts for nothing until confirm(). ChangeRefused where the account has
-        this very seed already, or as many as it may have."""
+        this very seed already, or as many as it may have. Where it has one that waits under this `device_id`, that."""
         demand_name(label, "an authenticator")
 
         def work(connection: Connection) -> TotpDevice:
             account = self._by.demand_person(connection, name, signed=signed)
+            if device_id and (waiting := self._waiting(connection, account, device_id)) is not None:
+                return waiting
             now = self._by.now()
-            device = TotpDevice(new_id(), account.id, label, seed, digits, period, algorithm, created_at=now)
+            new = device_id or new_id()
+            device = TotpDevice(new, account.id, label, seed, digits, period, algorithm, created_at=now)
             self._demand_room(connection, name, device)
             connection.execute(_ENROL, rows.device_values(self._by.seal, device))
             self._by.record(connection, Event.TOTP_ENROLLED, name, actor, credential=device.id, detail=label)
             return device
 
         return await self._by.database.write(work)
+
+    async def waiting(self, name: AccountName, device_id: str, *, signed: SignedIn) -> TotpDevice | None:
+        """One of the account's authenticators that nobody confirmed yet, its seed opened; None where there is none."""
+
+        def work(connection: Connection) -> TotpDevice | None:
+            return self._waiting(connection, self._by.demand(connection, name, signed=signed), device_id)
+
+        return await self._by.database.read(work)
+
+    async def discard(self, name: AccountName, device_id: str, *, signed: SignedIn) -> None:
+        """Forget one that nobody confirmed, as time would. It never opened anything: nobody is told."""
+
+        def work(connection: Connection) -> None:
+            account = self._by.demand(connection, name, signed=signed)
+            mine = (_c.id == device_id) & (_c.account_id == account.id)
+            connection.execute(delete(devices).where(mine, _c.confirmed_at.is_(None)))
+
+        await self._by.database.write(work)
+
+    def _waiting(self, connection: Connection, account: Account, device_id: str) -> TotpDevice | None:
+        row = next((row for row in _rows_of(connection, account.id) if row[_c.id] == device_id), None)
+        if row is None or row[_c.confirmed_at] is not None:
+            return None
+        checked = rows.device_of(self._by.seal, row)
+        return checked.value if checked.intact else None
 
     def _demand_room(self, connection: Connection, name: AccountName, new: TotpDevice) -> None:
         there = [rows.device_of(self._by.seal, row).value for row in _rows_of(connection, new.account_id)]

@@ -43,7 +43,7 @@ _LEFT_OUT: Mapping[Table, frozenset[str]] = {
     devices: frozenset({"last_step"}),
     grants: frozenset({"idle_since", "ended_at"}),
     handouts: frozenset(),
-    one_time_codes: frozenset(),
+    one_time_codes: frozenset({"kept_at"}),
     passkeys: frozenset({"sign_count", "last_used_at"}),
     passwords: frozenset(),
     portal_sessions: frozenset({"seen_at"}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -13,6 +13,7 @@ from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.auth.standing import SignedIn, Site, Standing
 from mailguard.store import audit, macs, revocations, rows
+from mailguard.store.accounts import end_everything
 from mailguard.store.errors import ChangeRefused
 from mailguard.store.ids import new_id
 from mailguard.store.portal_schema import portal_sessions
@@ -92,15 +93,16 @@ class PortalSessions:
             account = self._by.demand(connection, signed.name, signed=signed)
             if instead:
                 connection.execute(_END, {"ended": instead})
-            now = self._by.now()
-            session = PortalSession(
-                new_id(), account, signed, _end_of(signed, now), str(browser.origin.address), browser.agent, now
-            )
-            values = {**_values(session), "digest": browser.digest}
-            connection.execute(_OPEN, macs.under_mac(self._by.seal, portal_sessions, values))
-            return session
+            return self._opened(connection, account, signed, browser)
 
         return await self._by.database.write(work)
+
+    def _opened(self, connection: Connection, account: Account, signed: SignedIn, browser: Browser) -> PortalSession:
+        address, now = str(browser.origin.address), self._by.now()
+        session = PortalSession(new_id(), account, signed, _end_of(signed), address, browser.agent, now)
+        values = {**_values(session), "digest": browser.digest}
+        connection.execute(_OPEN, macs.under_mac(self._by.seal, portal_sessions, values))
+        return session
 
     async def find(self, digest: bytes) -> PortalSession | None:
         """The session whose token has this digest, if it stands: not idle for an hour, nothing under it revoked."""
@@ -136,11 +138,31 @@ class PortalSessions:
 
         return await self._by.database.read(work)
 
-    async def end(self, name: AccountName, session_id: str, *, actor: str, why: str = "signed-out") -> None:
+    async def end_all_else(self, session: PortalSession, browser: Browser, *, actor: str) -> PortalSession:
+        """End every session and grant of the account, of mail clients and of browsers. This browser goes on with a
+        session of its own, opened after that, under a new token."""
+
+        def work(connection: Connection) -> PortalSession:
+            signed = session.signed
+            account = self._by.demand(connection, signed.name, signed=signed)
+            open_now = connection.execute(select(_c.id).where(_c.account_id == account.id, _c.id != session.id))
+            self._ended(connection, account, open_now.scalars().all(), actor, "ended-by-owner")
+            connection.execute(delete(portal_sessions).where(_c.account_id == account.id))
+            end_everything(connection, account.id, self._by.now())
+            detail = "all sessions of the account"
+            self._by.record(connection, Event.SESSION_END_ASKED, account.name, actor, detail=detail)
+            revision = int(connection.execute(select(revocations.newest)).scalar_one())
+            return self._opened(connection, account, replace(signed, revision=revision), browser)
+
+        return await self._by.database.write(work)
+
+    async def end(
+        self, name: AccountName, session_id: str, *, actor: str, why: str = "signed-out", signed: SignedIn | None = None
+    ) -> None:
         """End one of an account's sessions; ChangeRefused where it has no such session."""
 
         def work(connection: Connection) -> None:
-            account = self._by.demand(connection, name)
+            account = self._by.demand(connection, name, signed=signed)
             mine = _c.account_id == account.id
             if connection.execute(delete(portal_sessions).where(mine, _c.id == session_id)).rowcount == 0:
                 raise ChangeRefused("this session has ended already")
@@ -148,11 +170,11 @@ class PortalSessions:
 
         await self._by.database.write(work)
 
-    async def end_others(self, name: AccountName, *, but: str, actor: str) -> int:
+    async def end_others(self, name: AccountName, *, but: str, actor: str, signed: SignedIn | None = None) -> int:
         """End all of an account's sessions except one; how many those were."""
 
         def work(connection: Connection) -> int:
-            account = self._by.demand(connection, name)
+            account = self._by.demand(connection, name, signed=signed)
             others = (_c.account_id == account.id) & (_c.id != but)
             ended = connection.execute(select(_c.id).where(others)).scalars().all()
             connection.execute(delete(portal_sessions).where(others))
@@ -196,9 +218,10 @@ def purge(connection: Connection, now: float) -> None:
     connection.execute(_PURGE, {"now": now, "idle": now - IDLE_SECONDS})
 
 
-def _end_of(signed: SignedIn, now: float) -> float:
-    life = LIFE_SECONDS if signed.standing in (Standing.FULL, Standing.BYPASS) else HALF_WAY_SECONDS
-    return now + life if signed.until is None else min(now + life, signed.until)
+def _end_of(signed: SignedIn) -> float:
+    """Counted from the sign-in, not from the newest token under it: else a session could be drawn out for ever."""
+    end = signed.at + (LIFE_SECONDS if signed.standing in (Standing.FULL, Standing.BYPASS) else HALF_WAY_SECONDS)
+    return end if signed.until is None else min(end, signed.until)
 
 
 def _values(session: PortalSession) -> dict[str, str | int | float | None]:

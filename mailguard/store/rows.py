@@ -272,6 +272,7 @@ def code_values(seal: Seal, code: OneTimeCode) -> Values:
         "ended_at": code.ended_at,
         "may_enrol": code.may_enrol,
         "issued_by": code.issued_by,
+        "kept_at": code.kept_at,
     }
     return under_mac(seal, one_time_codes, values)
 
@@ -292,6 +293,7 @@ def code_of(seal: Seal, row: RowMapping) -> Checked[OneTimeCode]:
         ended_at=row[c.ended_at] if intact else row[c.created_at],
         may_enrol=row[c.may_enrol] and intact,
         issued_by=row[c.issued_by],
+        kept_at=row[c.kept_at],
     )
     return Checked(code, intact)
 

@@ -102,6 +102,8 @@ one_time_codes = Table(
     Column("issued_by", String, nullable=False),
     Column("mac_key", String, nullable=False),
     Column("mac", LargeBinary, nullable=False),
+    # Not under the MAC: when their owner said that they were written down. Nothing hangs on it but a reminder.
+    Column("kept_at", Float),
 )
 
 app_passwords = Table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,13 +15,23 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from mailguard.auth.ports import StoreUnavailable
-from mailguard.store import ChangeRefused
+from mailguard.store import ChangeRefused, FreshNeeded
 from mailguard.web import paths
 from mailguard.web.discovery import routes as discovery
 from mailguard.web.edge import Edge
 from mailguard.web.elsewhere import Elsewhere, lead
 from mailguard.web.page import render
-from mailguard.web.portal import add_device, devices, home, language, passkeys, sign_in
+from mailguard.web.portal import (
+    add_device,
+    devices,
+    home,
+    language,
+    passkeys,
+    recovery_codes,
+    security,
+    set_up,
+    sign_in,
+)
 from mailguard.web.visit import FormRefused
 
 if TYPE_CHECKING:
@@ -38,10 +49,11 @@ def application(held: Held) -> ASGIApp:
     app = FastAPI(title="mailguard", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.held = held
     app.mount(paths.STATIC.rstrip("/"), StaticFiles(directory=Path(__file__).with_name("static")))
-    for pages in (home, language, sign_in, passkeys, add_device, devices, discovery):
+    for pages in (home, language, sign_in, passkeys, add_device, devices, set_up, recovery_codes, security, discovery):
         app.include_router(pages.router)
     app.exception_handler(Elsewhere)(_elsewhere)
     app.exception_handler(FormRefused)(_form_refused)
+    app.exception_handler(FreshNeeded)(_fresh_needed)
     app.exception_handler(ChangeRefused)(_change_refused)
     app.exception_handler(StoreUnavailable)(_unavailable)
     app.exception_handler(RequestValidationError)(_not_understood)
@@ -72,6 +84,15 @@ async def _form_refused(request: Request, _: Exception) -> Response:
 
 async def _change_refused(request: Request, exception: Exception) -> Response:
     return trouble(request, 400, str(exception))
+
+
+async def _fresh_needed(request: Request, _: Exception) -> Response:
+    """Sign in again, then back to the page whose form it was: what was asked is not done behind somebody's back."""
+    house = request.app.state.held.house
+    came = urlsplit(request.headers.get("referer", ""))
+    ours = f"{came.scheme}://{came.netloc}" in (house.origin, f"https://{request.headers.get('host', '')}")
+    back = paths.inside(came.path + (f"?{came.query}" if came.query else "")) if ours else paths.SECURITY
+    return lead(paths.AGAIN, next=back)
 
 
 async def _unavailable(request: Request, exception: Exception) -> Response:

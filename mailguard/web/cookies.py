@@ -7,6 +7,8 @@ import hmac
 import secrets
 from typing import TYPE_CHECKING
 
+from mailguard.secret import Secret
+
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
@@ -30,6 +32,11 @@ def form_token(cookie: str) -> str:
     """What every form of a session, or of a sign-in half done, brings along: another site can send a cookie, and
     cannot read it. "" where there is no cookie yet."""
     return hmac.digest(cookie.encode(), b"form", "sha256").hex() if cookie else ""
+
+
+def once(cookie: str) -> Secret:
+    """A secret of this browser's session for as long as its token holds, that shows in no page."""
+    return Secret(hmac.digest(cookie.encode(), b"once", "sha256"))
 
 
 def read(request: Request, name: str) -> str:

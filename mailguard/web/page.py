@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from mailguard.web import paths
+from mailguard.web import advice, paths
 from mailguard.web.language import language_of
 from mailguard.web.texts import LANGUAGES
 
@@ -47,6 +47,8 @@ def render(request: Request, template: str, /, *, status: int = 200, **values: o
         "languages": LANGUAGES,
         "visit": visit,
         "session": visit.session if visit is not None else None,
+        "looks": visit is not None and visit.looks,
+        "advice": advice.of(visit) if visit is not None else "",
         "hidden": hidden(visit.form_token if visit is not None else ""),
         "hostname": house.settings.server.hostname,
         "support": house.settings.portal.support,

@@ -52,6 +52,14 @@ class Visit:
         assert self.session is not None
         return self.session.account
 
+    @property
+    def looks(self) -> bool:
+        """Whether they have no second factor yet, and policy lets them look at more than the set-up all the same."""
+        if self.session is None or self.signed.standing is not Standing.ENROLS:
+            return False
+        desk = self.house.desk
+        return not desk.policies.of(self.account).demands_factor(self.account, desk.clock.now())
+
     def browser(self, token: str) -> Browser:
         """Where a session with this token would be held."""
         return Browser(cookies.digest(token), self.origin, self.agent)
@@ -92,6 +100,10 @@ async def _member(guest: Guest, request: Request) -> Visit:
             raise Elsewhere(paths.SIGN_IN, next=request.url.path if request.method == "GET" else "")
 
 
+async def _onlooker(guest: Guest, request: Request) -> Visit:
+    return guest if guest.looks else await _member(guest, request)
+
+
 async def _newcomer(guest: Guest) -> Visit:
     if guest.session is None:
         raise Elsewhere(paths.SIGN_IN)
@@ -100,6 +112,9 @@ async def _newcomer(guest: Guest) -> Visit:
 
 Member = Annotated[Visit, Depends(_member)]
 """Somebody who signed in with a second factor, or a bypass. Others are led to where they get there."""
+
+Onlooker = Annotated[Visit, Depends(_onlooker)]
+"""The same, and whoever has no second factor where policy does not demand one. For pages that change nothing."""
 
 Newcomer = Annotated[Visit, Depends(_newcomer)]
 """Somebody who signed in, if only to set up the first factor."""

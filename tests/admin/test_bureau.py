@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from mailguard.admin import accounts, factors, sessions
-from mailguard.admin.bureau import FRESH_SECONDS, NotAllowed
+from mailguard.admin.bureau import NotAllowed
 from mailguard.admin.gate import Denial
 from mailguard.auth.events import Event
 from mailguard.auth.roles import EVERYTHING, Role, RoleLimit
-from mailguard.auth.standing import Standing
+from mailguard.auth.standing import FRESH_SECONDS, Standing
 from mailguard.store import ChangeRefused
 from mailguard.store.errors import FreshNeeded
 from tests.admin.conftest import AWAY, CHIEF, FRONT, HOST, Scene

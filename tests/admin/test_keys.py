@@ -5,11 +5,12 @@ import pytest
 from mailguard.admin import accounts, app_passwords, keys, sessions
 from mailguard.admin.acting import Acting, Means
 from mailguard.admin.app_passwords import Wish
-from mailguard.admin.bureau import FRESH_SECONDS, NotAllowed
+from mailguard.admin.bureau import NotAllowed
 from mailguard.admin.keys import Issued
 from mailguard.auth.api_keys import LONGEST_SECONDS
 from mailguard.auth.events import Event
 from mailguard.auth.roles import EVERYTHING, Role, RoleLimit, Scope
+from mailguard.auth.standing import FRESH_SECONDS
 from mailguard.identity.entry import Seen, Standing
 from mailguard.identity.plan import plan
 from mailguard.keyring.ring import SETTLED_SECONDS

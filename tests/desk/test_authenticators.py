@@ -1,5 +1,6 @@
 """A person's own authenticators, and the promise that a phished password reaches none of it."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -8,11 +9,11 @@ from mailguard.auth.accounts import AccountName, CodeKind
 from mailguard.auth.attempt import Factor, Reason
 from mailguard.auth.events import Event
 from mailguard.auth.policy import Policy
-from mailguard.auth.standing import Standing
+from mailguard.auth.standing import FRESH_SECONDS, Standing
 from mailguard.config.choices import FirstEnrolment, TwoFactor
 from mailguard.desk import app_passwords, authenticators, recovery_codes
 from mailguard.secret import Secret
-from mailguard.store import ChangeRefused
+from mailguard.store import ChangeRefused, FreshNeeded
 from tests.auth.test_authenticator import ANN, PASSWORD, SEED
 from tests.auth.test_signin import ENFORCE, OPERATOR
 from tests.desk.conftest import Office
@@ -202,3 +203,57 @@ async def test_a_full_sign_in_need_not_wait_for_what_it_has(office: Office) -> N
     signed = replace(await office.full(), until=office.hands.at)
     with pytest.raises(ChangeRefused, match="has ended"):
         await recovery_codes.issue(office.desk, signed)
+
+
+async def test_what_changes_the_factors_takes_a_fresh_sign_in(office: Office) -> None:
+    signed = await office.full()
+    made, _ = await authenticators.enrol(office.desk, signed, "tablet")
+    code = office.shown_by(made.seed.reveal())
+    office.hands.at += FRESH_SECONDS
+    for act in (
+        lambda: authenticators.enrol(office.desk, signed, "another"),
+        lambda: authenticators.keep(office.desk, signed, "token", LINK),
+        lambda: authenticators.remove(office.desk, signed, signed.device),
+        lambda: recovery_codes.issue(office.desk, signed),
+    ):
+        with pytest.raises(FreshNeeded, match="sign in again"):
+            await act()
+    office.hands.at -= FRESH_SECONDS
+    await authenticators.confirm(office.desk, signed, made.id, code)
+
+
+async def test_asked_again_with_the_same_secret_it_is_the_same_authenticator(office: Office) -> None:
+    signed, once = await office.signed(), Secret(b"this browser's")
+    made, link = await authenticators.enrol(office.desk, signed, "phone", once)
+    both = await asyncio.gather(
+        *(authenticators.enrol(office.desk, signed, "phone", Secret(b"parallel")) for _ in range(2))
+    )
+    assert both[0] == both[1]
+    assert await authenticators.enrol(office.desk, signed, "phone", once) == (made, link)
+    assert await authenticators.begun(office.desk, signed, Secret(b"another's")) is None
+    await authenticators.discard(office.desk, signed, once)
+    assert await authenticators.begun(office.desk, signed, once) is None
+    again, _ = await authenticators.enrol(office.desk, signed, "phone", once)
+    assert again.seed != made.seed
+    now = await authenticators.confirm(office.desk, signed, again.id, office.shown_by(again.seed.reveal()))
+    assert await authenticators.begun(office.desk, now, once) is None
+    await authenticators.discard(office.desk, now, once)
+    assert again.id in {device.id for device in await office.store.devices.list(ANN)}, "what counts is not discarded"
+
+
+async def test_a_sign_in_that_bound_its_first_factor_is_as_fresh_as_that(office: Office) -> None:
+    signed = await office.signed()
+    made, _ = await authenticators.enrol(office.desk, signed, "phone")
+    office.hands.at += 2 * FRESH_SECONDS
+    now = await authenticators.confirm(office.desk, signed, made.id, office.shown_by(made.seed.reveal()))
+    assert len(await recovery_codes.issue(office.desk, now)) == 10
+
+
+async def test_codes_that_a_page_did_not_know_of_are_not_ended_by_it(office: Office) -> None:
+    signed = await office.full()
+    await recovery_codes.issue(office.desk, signed, instead="")
+    with pytest.raises(ChangeRefused, match="were made since"):
+        await recovery_codes.issue(office.desk, signed, instead="")
+    left = await recovery_codes.left(office.desk, signed)
+    assert left.count == 10
+    await recovery_codes.issue(office.desk, signed, instead=left.newest)

@@ -7,12 +7,12 @@ from starlette.responses import Response
 
 from mailguard.web import paths
 from mailguard.web.page import render
-from mailguard.web.visit import Member
+from mailguard.web.visit import Onlooker
 
 router = APIRouter()
 
 
 @router.get(paths.HOME)
-async def home(request: Request, visit: Member) -> Response:
+async def home(request: Request, visit: Onlooker) -> Response:
     """Where everything else is found."""
     return render(request, "home.html", account=visit.account)

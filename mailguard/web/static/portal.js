@@ -25,10 +25,10 @@ for (const button of document.querySelectorAll("button[data-print]")) {
   button.addEventListener("click", () => window.print());
 }
 
-// A form is sent once.
+// A form is sent once, but for one that downloads.
 for (const form of document.querySelectorAll("form")) {
   form.addEventListener("submit", (event) => {
-    if (form.dataset.sent) event.preventDefault();
+    if (form.dataset.sent && !("again" in form.dataset)) event.preventDefault();
     form.dataset.sent = "yes";
   });
 }

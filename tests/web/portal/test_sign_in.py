@@ -167,7 +167,7 @@ async def test_what_a_session_stands_on_ends_it_at_once(portal: Portal, what: st
 async def test_without_a_factor_there_is_the_set_up_and_nothing_else(portal: Portal) -> None:
     await portal.account()
     browser = await portal.signed_in()
-    assert (await browser.get("/")).location == "/set-up"
+    assert (await browser.get("/security")).location == "/set-up"
 
 
 async def test_where_a_code_is_needed_the_password_alone_opens_no_session(portal: Portal) -> None:

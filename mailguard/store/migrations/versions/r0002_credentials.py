@@ -111,6 +111,7 @@ def _credentials() -> None:
         sa.Column("may_enrol", sa.Boolean, nullable=False),
         sa.Column("issued_by", sa.String, nullable=False),
         *_mac(),
+        sa.Column("kept_at", sa.Float),
     )
     op.create_index("ix_one_time_codes_account_id", "one_time_codes", ["account_id"])
     op.create_table(

@@ -100,7 +100,7 @@ class Guard:
     async def records(self) -> AsyncIterator[Store]:
         """The guard's own records, open beside it as a command opens them. A command line takes a second to start."""
         folder = self.configuration.parent
-        store = await Store.open(f"sqlite:///{folder / DATABASE}", keyring.load(folder / KEYS))
+        store = await Store.open(f"sqlite:///{folder / DATABASE}", keyring.load(folder / KEYS, shared=True))
         try:
             yield store
         finally:
@@ -121,7 +121,7 @@ class Guard:
         the user's password at the store along."""
         folder, name = self.configuration.parent, AccountName(user.name)
         secret = generate_app_password()
-        digest = digest_app_password(keyring.load(folder / KEYS), secret.reveal())
+        digest = digest_app_password(keyring.load(folder / KEYS, shared=True), secret.reveal())
         async with self.records() as store:
             account = await store.accounts.get(name)
             assert account is not None

@@ -54,7 +54,7 @@ def stage(authority: Authority, localhost: Issued) -> Iterator[Stage]:
 def guard(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
     """A guard with login own, and files of its own that may be changed."""
     folder = tmp_path_factory.mktemp("reloaded")
-    with serving(_copied(stage.stack, folder), folder, "own", AT_ONCE) as guard:
+    with serving(copied(stage.stack, folder), folder, "own", AT_ONCE) as guard:
         yield guard
         assert_none_told(guard)
 
@@ -217,10 +217,10 @@ def _fingerprint(certificate: bytes) -> str:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 async def test_root_binds_a_privileged_port_and_is_somebody_else_from_there_on(stage: Stage) -> None:
     person = pwd.getpwnam("nobody")
-    python = _python_of(person)
+    python = python_of(person)
     folder = Path(tempfile.mkdtemp(prefix="mailguard-user-"))  # pytest's own folders are closed to other users
     try:
-        stack = _copied(stage.stack, folder)
+        stack = copied(stage.stack, folder)
         ports = [_privileged(), *free_ports(3)]
         overrides = {**AT_ONCE, "server": {"user": person.pw_name}}
         configuration = configure(stack, folder, "own", ports=ports, overrides=overrides)
@@ -247,7 +247,7 @@ async def test_root_binds_a_privileged_port_and_is_somebody_else_from_there_on(s
         shutil.rmtree(folder)
 
 
-def _copied(stack: Stack, folder: Path) -> Stack:
+def copied(stack: Stack, folder: Path) -> Stack:
     """The same stores, known by copies of the certificates."""
     issued = Issued(folder / "server.crt", folder / "server.key")
     sources = (stack.ca, stack.certificate.certificate, stack.certificate.key)
@@ -262,7 +262,7 @@ def _privileged() -> int:
     return next(port for port in random.sample(range(600, 1024), 400) if not listening(port))
 
 
-def _python_of(person: pwd.struct_passwd) -> list[str]:
+def python_of(person: pwd.struct_passwd) -> list[str]:
     """An interpreter that goes on working once it is this user: ours may lie in root's home, its modules too."""
     site, package = sysconfig.get_path("purelib"), Path(mailguard.__file__).parents[1]
     become = f"import os; os.setgroups([]); os.setgid({person.pw_gid}); os.setuid({person.pw_uid})"

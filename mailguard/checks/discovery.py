@@ -15,7 +15,8 @@ from mailguard.web.discovery.offer import offer
 
 def discovery(settings: Settings) -> Iterator[Finding]:
     """Nothing where the portal listens on loopback: then a forwarder before it shows certificates of its own."""
-    if ip_address(settings.portal.address.rpartition(":")[0].strip("[]")).is_loopback:
+    address = settings.portal.address
+    if not address or ip_address(address.rpartition(":")[0].strip("[]")).is_loopback:
         return
     named: list[str] = []
     for file in (settings.tls.certificate, *(other.certificate for other in settings.tls.names)):

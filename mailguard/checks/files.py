@@ -23,10 +23,11 @@ def files(settings: Settings) -> Iterator[Finding]:
     trusted = _trusted(settings)
     for file in dict.fromkeys(read_by_guard(settings)):
         if file.exists():
-            yield from _changed_by_others(file, trusted)
+            shared = settings.keys_shared and file == database  # with the portal's user
+            yield from _changed_by_others(file, trusted, 0o002 if shared else _OTHERS_WRITE)
     for folder in dict.fromkeys(each.parent for each in (settings.file, settings.keys.file, database)):
         if folder.exists():
-            yield from _folder(folder)
+            yield from _folder(folder, shared=settings.keys_shared and folder == database.parent)
 
 
 def read_by_guard(settings: Settings) -> Iterator[Path]:
@@ -50,9 +51,9 @@ def _trusted(settings: Settings) -> set[int]:
     return users
 
 
-def _changed_by_others(file: Path, trusted: set[int]) -> Iterator[Finding]:
+def _changed_by_others(file: Path, trusted: set[int], others: int) -> Iterator[Finding]:
     state = file.stat()
-    if state.st_mode & _OTHERS_WRITE:
+    if state.st_mode & others:
         yield fail(f"{file} may be changed by others: they decide who gets in", f"do: chmod go-w {file}")
     if state.st_uid not in trusted:
         yield fail(
@@ -61,11 +62,11 @@ def _changed_by_others(file: Path, trusted: set[int]) -> Iterator[Finding]:
         )
 
 
-def _folder(folder: Path) -> Iterator[Finding]:
+def _folder(folder: Path, *, shared: bool) -> Iterator[Finding]:
     mode = folder.stat().st_mode
     if mode & 0o002 and not mode & 0o1000:
         yield fail(f"{folder} may be changed by everybody: files in it can be replaced", f"do: chmod go-w {folder}")
-    elif mode & _OTHERS_WRITE and not mode & 0o1000:
+    elif mode & _OTHERS_WRITE and not mode & 0o1000 and not shared:
         yield warn(f"{folder} may be changed by its group: files in it can be replaced", f"do: chmod go-w {folder}")
 
 

@@ -45,7 +45,9 @@ def keys(settings: Settings) -> tuple[Keyring | None, Finding]:
 def secrets(settings: Settings) -> Iterator[Finding]:
     """Are the secrets for stores, the directory and the relay for letters readable by mailguard alone?"""
     for key, file in settings.secret_files():
-        if file.exists() and file.stat().st_mode & 0o077:
+        # Where the portal is another user it asks the directory too, and reads that secret by its group.
+        open_to_group = settings.keys_shared and key.startswith("identity.ldap.")
+        if file.exists() and file.stat().st_mode & (0o037 if open_to_group else 0o077):
             yield fail(f"{key} may be read by others", f"do: chmod 0600 {file}")
 
 
@@ -104,7 +106,9 @@ async def records(settings: Settings, ring: Keyring, now: float) -> list[Finding
     finally:
         await store.close()
     waiting = [warn(f"letters wait to be sent: {stuck}", "they are tried for five days in all")] if stuck else []
-    found = list(_file(file)) + list(_age(newest, now)) + waiting or [ok(f"records in {file}")]
+    found = list(_file(file, shared=settings.keys_shared)) + list(_age(newest, now)) + waiting or [
+        ok(f"records in {file}")
+    ]
     return found + list(_crowds(settings, crowds))
 
 
@@ -121,12 +125,12 @@ def _crowds(settings: Settings, crowds: Iterable[Crowd]) -> Iterator[Finding]:
             )
 
 
-def _file(file: Path) -> Iterator[Finding]:
+def _file(file: Path, *, shared: bool) -> Iterator[Finding]:
     for path in (file, file.parent):  # SQLite writes its log beside the database
         if not os.access(path, os.W_OK):
             yield fail(f"{path} cannot be written", "let the user that mailguard runs as write there")
-    if file.stat().st_mode & 0o077:
-        yield warn(f"{file} may be read by others", f"do: chmod 0600 {file}")
+    if file.stat().st_mode & (0o007 if shared else 0o077):
+        yield warn(f"{file} may be read by others", f"do: chmod {'0660' if shared else '0600'} {file}")
     free = shutil.disk_usage(file.parent).free
     if free < ROOM:
         yield warn(f"{free // 2**20} MiB left for {file}", "make room: without it nobody new gets in")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mailguard import config, keyring
+from mailguard.app.bureau import bureau_of
 from mailguard.app.clock import SystemClock
 from mailguard.app.orders import Orders
 from mailguard.app.reload import reloaded
@@ -90,6 +91,7 @@ def house_of(settings: Settings, parts: Parts) -> House:
             beside=parts.threads,
             issuer=settings.server.hostname,
         ),
+        bureau=bureau_of(settings, parts.store, parts.keyring, now=parts.clock.now, beside=parts.threads),
         sign_ins=SignIns(by, parts.store.sign_ins, parts.threads, settings.identity.unknown is Unknown.CREATE),
         asking=Asking(source, asked_of(settings)),
         origin=f"{url.scheme}://{url.netloc}".lower(),

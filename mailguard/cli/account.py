@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mailguard.admin import accounts
+from mailguard.admin.accounts import Imported
 from mailguard.app.rules import policies_of
 from mailguard.auth.accounts import Account, AccountKind, AccountName, AppPassword
 from mailguard.auth.decision import lapsed
@@ -16,7 +19,7 @@ from mailguard.auth.roles import EVERYTHING, Role
 from mailguard.cli import own_password, roles, sync
 from mailguard.cli import second_address as second
 from mailguard.cli.ask import Yes, consent
-from mailguard.cli.output import AsJson, Row, counted, listing, note, one, say, when
+from mailguard.cli.output import AsJson, Row, counted, json_object, listing, note, one, say, when
 from mailguard.cli.records import Address, Records, with_records
 from mailguard.cli.refusal import Refusal
 from mailguard.cli.roles import WantedLimit, WantedRole
@@ -162,6 +165,39 @@ def _tell_standing(account: Account) -> None:
         f"{account.role} of {str(account.role_limit) or 'everything'}" if account.administrator else "no administrator"
     )
     say(f"{account.name} is {role}, in {f'group {account.group}' if account.group else 'no group'}")
+
+
+@app.command("import")
+def import_(
+    ctx: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Lines of address or address,group; - for standard input.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Make the accounts of a list. Whoever has one keeps it as it is. Lines that begin with # are notes."""
+    lines = _lines(file)
+
+    async def work(records: Records) -> Imported:
+        return await accounts.bring(records.bureau, records.acting, lines)
+
+    done = with_records(ctx, work)
+    if as_json:
+        json_object({"added": done.added, "there": done.there})
+        return
+    for name in done.added:
+        say(f"added {name}")
+    note(f"{counted(len(done.added), 'account')} added, {len(done.there)} were there already")
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise Refusal(f"{file} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise Refusal(f"{file} must be text in UTF-8, an address a line") from None
+    return text.splitlines()
 
 
 app.command("password")(own_password.password)

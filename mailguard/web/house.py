@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from mailguard.admin.bureau import Bureau
     from mailguard.auth.attempt import Origin
     from mailguard.auth.ports import Identity
     from mailguard.auth.signin import SignIns
@@ -23,6 +24,7 @@ class House:
 
     settings: Settings
     desk: Desk
+    bureau: Bureau
     sign_ins: SignIns
     asking: Callable[[Origin, str], Identity]  # of where somebody comes from, and of the attempt's id
     origin: str  # of portal.public_url: "https://mail.example.org", no slash behind it

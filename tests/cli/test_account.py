@@ -179,3 +179,29 @@ def test_a_role_or_limit_that_there_is_not_is_refused(own: Installation) -> None
     assert own.done("account", "show", "ann", "--json").json["role"] == ""
     done = own("account", "set", "ann", "--role-limit", "group:staff")
     assert (done.code, done.err) == (1, "ann@example.org has no role that could be limited: say --role as well\n")
+
+
+def test_a_list_of_people_becomes_accounts(own: Installation) -> None:
+    own.done("account", "add", "ann")
+    file = own.file.with_name("people.csv")
+    file.write_text("# the practice\nann,staff\nbob,staff\ncarol\n")
+    done = own.done("account", "import", str(file))
+    assert done.out == "added bob@example.org\nadded carol@example.org\n"
+    assert done.err == "2 accounts added, 1 were there already\n"
+    assert own.done("account", "import", "-", "--json", stdin="bob\n").json == {
+        "added": [],
+        "there": ["bob@example.org"],
+    }
+    groups = {row["name"]: row["group"] for row in own.done("account", "list", "--json").json}
+    assert groups == {"ann@example.org": "", "bob@example.org": "staff", "carol@example.org": ""}
+
+
+def test_a_list_that_is_wrong_makes_nobody(own: Installation) -> None:
+    file = own.file.with_name("people.csv")
+    file.write_bytes(b"\xff\n")
+    for where, said in ((file, "must be text in UTF-8"), (own.file.with_name("none"), "cannot be read")):
+        assert said in own("account", "import", str(where)).err
+    done = own("account", "import", "-", stdin="ann\nbob,stuff\n")
+    assert done.code == 1
+    assert done.err.startswith("line 2: there is no group stuff")
+    assert own.done("account", "list").err.startswith("no accounts")

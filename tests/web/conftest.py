@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailguard import config, keyring
+from mailguard.app.bureau import bureau_of
 from mailguard.auth.signin import SignIns
 from mailguard.config.connections import Server
 from mailguard.config.rules import Throttle
@@ -33,6 +34,7 @@ class Portal(Office):
         return House(
             settings=self.settings,
             desk=self.desk,
+            bureau=bureau_of(self.settings, self.store, self.ring, now=self.hands.now, beside=self.threads),
             sign_ins=SignIns(self.by, self.store.sign_ins, self.threads, self.creates),
             asking=lambda _origin, _session: self.directory,
             origin=f"https://{HOST}",

@@ -17,7 +17,7 @@ from pathlib import Path
 PORTS = range(
     20000, 32768
 )  # below the range that the kernel hands to clients, so that none of these is taken meanwhile
-START_TIMEOUT = 20.0
+START_TIMEOUT = 60.0
 STOP_TIMEOUT = 20.0
 
 
@@ -58,7 +58,7 @@ class Log:
             file.seek(mark)
             return file.read().decode("utf-8", "replace")
 
-    def wait_for(self, pattern: str, mark: int = 0, timeout: float = 10.0) -> re.Match[str]:
+    def wait_for(self, pattern: str, mark: int = 0, timeout: float = 30.0) -> re.Match[str]:
         """The first match behind the mark; AssertionError with the log's end where none comes."""
         found: list[re.Match[str]] = []
 

@@ -30,7 +30,7 @@ from tests.e2e.stack import Stack, User
 Tables = Mapping[str, Any]
 """TOML tables, as tomllib would give them."""
 
-CLI_TIMEOUT = 30
+CLI_TIMEOUT = 120
 PERIOD = 30
 DATABASE = "mailguard.db"
 KEYS = "keys.toml"
@@ -168,7 +168,7 @@ def serving(
     log = Log(folder / "mailguard.log")
     command = [sys.executable, "-m", "mailguard", "--config", str(path), "serve"]
     with running(command, log=log, ports=ports) as process:
-        log.wait_for(r'"ready"', timeout=20)
+        log.wait_for(r'"ready"', timeout=60)
         if portal:
             log.wait_for(r'"portal ready"', timeout=30)
         yield Guard(stack, path, process, log, *ports)

@@ -23,7 +23,7 @@ def started(
     mark = log.mark()
     command = [*python, "-m", "mailguard", "--config", str(configuration), "serve"]
     with running(command, log=log, ports=ports) as process:
-        log.wait_for(r'"ready"', mark, timeout=20)
+        log.wait_for(r'"ready"', mark, timeout=60)
         yield process
 
 

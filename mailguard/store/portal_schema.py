@@ -55,6 +55,7 @@ handouts = Table(
     Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("digest", LargeBinary, nullable=False, unique=True),  # of the token in the link
     Column("label", String, nullable=False),
+    Column("life", Float),  # of the app password, from its making
     Column("session_id", String, nullable=False),  # the portal session that made it: it ends with that
     Column("sealed", LargeBinary),  # the store password, under a key that only the token gives
     Column("created_at", Float, nullable=False),

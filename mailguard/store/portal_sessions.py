@@ -66,6 +66,9 @@ _FIND = (
     .join(accounts, accounts.c.id == _c.account_id)
     .where(_c.digest == bindparam("wanted"))
 )
+_BY_ID = (
+    select(portal_sessions, accounts).join(accounts, accounts.c.id == _c.account_id).where(_c.id == bindparam("wanted"))
+)
 _OF_ACCOUNT = (
     select(portal_sessions, accounts)
     .join(accounts, accounts.c.id == _c.account_id)
@@ -121,6 +124,11 @@ class PortalSessions:
             seen = {"session": session.id, "now": now}
             await self._by.database.write(lambda connection: connection.execute(_SEEN.values(seen_at=now), seen))
         return session
+
+    def standing(self, connection: Connection, session_id: str) -> PortalSession | None:
+        """The session of this id, if it stands; within the caller's transaction."""
+        row = connection.execute(_BY_ID, {"wanted": session_id}).mappings().first()
+        return None if row is None else self._standing(connection, row, self._by.now())
 
     async def renew(self, session: PortalSession, signed: SignedIn, browser: Browser) -> PortalSession:
         """The same browser may do something else now: a new token, as at a sign-in."""

@@ -18,6 +18,7 @@ from mailguard.store import (
     copy,
     devices,
     grants,
+    handouts,
     key_checks,
     migrate,
     notices,
@@ -32,6 +33,7 @@ from mailguard.store.audit import AuditLog
 from mailguard.store.changes import Changes
 from mailguard.store.crowds import Crowds
 from mailguard.store.engine import Database, database_path
+from mailguard.store.handouts import Handouts
 from mailguard.store.ids import new_id
 from mailguard.store.keys import Keys
 from mailguard.store.ledger import StoreLedger
@@ -70,6 +72,7 @@ class Store(Changes):
         self.crowds = Crowds(administration)
         self.watched = WatchedLogins(administration)
         self.portal_sessions = PortalSessions(administration)
+        self.handouts = Handouts(administration, self.portal_sessions)
         self.search = Search(administration)
         self.trail = Trail(administration)
         self.sign_ins = StoreSignIns(self._database, seal)
@@ -115,6 +118,7 @@ class Store(Changes):
                 claims,
                 notices,
                 portal_sessions,
+                handouts,
             ):
                 room.purge(connection, now)
 

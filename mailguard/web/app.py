@@ -24,6 +24,7 @@ from mailguard.web.page import render
 from mailguard.web.portal import (
     add_device,
     devices,
+    handouts,
     home,
     language,
     passkeys,
@@ -49,7 +50,19 @@ def application(held: Held) -> ASGIApp:
     app = FastAPI(title="mailguard", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.held = held
     app.mount(paths.STATIC.rstrip("/"), StaticFiles(directory=Path(__file__).with_name("static")))
-    for pages in (home, language, sign_in, passkeys, add_device, devices, set_up, recovery_codes, security, discovery):
+    for pages in (
+        home,
+        language,
+        sign_in,
+        passkeys,
+        add_device,
+        devices,
+        handouts,
+        set_up,
+        recovery_codes,
+        security,
+        discovery,
+    ):
         app.include_router(pages.router)
     app.exception_handler(Elsewhere)(_elsewhere)
     app.exception_handler(FormRefused)(_form_refused)

@@ -13,6 +13,7 @@ RECOVERY_CODES, RECOVERY_FILE, RECOVERY_KEPT = "/recovery-codes", "/recovery-cod
 AUTHENTICATORS, SECOND_ADDRESSES, BROWSERS = "/security/authenticators", "/security/addresses", "/security/browsers"
 ADD_DEVICE = "/devices/add"
 CLAIM = "/claim"
+HANDOUT = "/set-up-device"
 ADMIN = "/admin"
 ADMIN_IMPORT = "/admin/accounts/import"
 

@@ -24,7 +24,8 @@ from mailguard.keyring import Keyring, Purpose
 from mailguard.secret import Secret
 from mailguard.store import ChangeRefused, Store, macs, new_id
 from mailguard.store.errors import RecordAltered
-from mailguard.store.portal_schema import api_keys, passkeys, portal_sessions
+from mailguard.store.handouts import Handout
+from mailguard.store.portal_schema import api_keys, handouts, passkeys, portal_sessions
 from mailguard.store.portal_sessions import Browser
 from mailguard.store.schema import (
     accounts,
@@ -127,7 +128,8 @@ async def world(store: Store, keys: Keyring, ann: Account) -> World:
     revision = (await store.ledger.facts(ANN, [], [], NOON)).revision
     admitted(await store.ledger.admit(by_code(keys, device, 101, text=STRING, grant=7 * 86400.0, revision=revision)))
     signed = SignedIn(ANN, ann.id, Standing.FULL, Factor.CODE, device.id, revision, NOON)
-    await store.portal_sessions.open(signed, Browser(COOKIE, HOME, "Tests/1.0"))
+    held = await store.portal_sessions.open(signed, Browser(COOKIE, HOME, "Tests/1.0"))
+    await store.handouts.make(signed, Handout("h", ann.id, "iPad", None, held.id, b"sealed", NOON, NOON + 600), COOKIE)
     key = ApiKey(new_id(), "report", Role.AUDITOR, EVERYTHING, frozenset({Scope.READ}), NOON, NOON + 1e6)
     await store.api_keys.issue(key, digest(keys, Purpose.API_KEY, TEXT), actor=OPERATOR)
     await store.sealer.seal()
@@ -198,6 +200,12 @@ async def a_portal_session(world: World) -> bool:
     return await world.store.portal_sessions.find(COOKIE) is not None
 
 
+async def a_handout(world: World) -> bool:
+    (found,) = sql(world.database, "SELECT digest FROM handouts")[0]
+    assert isinstance(found, bytes)
+    return await world.store.handouts.find(found) is not None
+
+
 async def an_api_key(world: World) -> bool:
     (found,) = sql(world.database, "SELECT hash FROM api_keys")[0]
     assert isinstance(found, bytes)
@@ -213,6 +221,7 @@ OPENS: dict[Table, Callable[[World], Awaitable[bool]]] = {
     claims: a_claim,
     devices: a_seed,
     grants: a_grant,
+    handouts: a_handout,
     one_time_codes: a_code,
     passkeys: a_passkey,
     passwords: a_password,
@@ -229,7 +238,7 @@ UNMET = {
 }
 """Whoever changes what a row is found by, or says that it is used up, has taken it away: deleting it would do the same.
 A generation that nobody has is met by a temporary answer, since a key file may be missing just as well."""
-QUIET = {addresses, audit_key, claims}
+QUIET = {addresses, audit_key, claims, handouts}
 """Met by no login: an address by the sender of letters, the chain's key by the sealer, a link by its page."""
 
 

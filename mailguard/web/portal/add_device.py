@@ -75,7 +75,7 @@ async def choose(request: Request, visit: Member) -> Response:
 @router.get("/{program}")
 async def form(request: Request, visit: Member, program: Program) -> Response:
     """Its name, and whatever else is asked."""
-    return _form(request, visit, Sent(program, visit.say(f"guides.{program.key}_label"), "", "", "", "", ""))
+    return form_again(request, visit, Sent(program, visit.say(f"guides.{program.key}_label"), "", "", "", "", ""))
 
 
 @router.post("/{program}", dependencies=[Posted])
@@ -84,7 +84,7 @@ async def made(request: Request, visit: Member, sent: Filled) -> Response:
     try:
         issued = await _issued(visit, sent)
     except Wrong as wrong:
-        return _form(request, visit, sent, wrong)
+        return form_again(request, visit, sent, wrong)
     except MadeAlready:
         return render(request, "made_already.html", status=409, program=sent.program)
     return shown(request, visit, issued, sent.program)
@@ -98,7 +98,7 @@ async def profile(request: Request, visit: Member, sent: Filled) -> Response:
     try:
         issued = await _issued(visit, sent)
     except Wrong as wrong:
-        return _form(request, visit, sent, wrong)
+        return form_again(request, visit, sent, wrong)
     except MadeAlready:
         return render(request, "made_already.html", status=409, program=sent.program)
     return await handed(visit, issued)
@@ -165,7 +165,8 @@ async def _issued(visit: Visit, sent: Sent) -> Issued:
     return await app_passwords.issue(desk, visit.signed, wish, evidence, row_id=once.row_id(visit, sent.number))
 
 
-def _form(request: Request, visit: Visit, sent: Sent, wrong: Wrong | None = None) -> Response:
+def form_again(request: Request, visit: Visit, sent: Sent, wrong: Wrong | None = None) -> Response:
+    """The form, as it was sent, with what was wrong about it. A fresh number: nothing was made."""
     wish = Wish("", there(visit))
     return render(
         request,

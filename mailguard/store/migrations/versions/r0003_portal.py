@@ -51,6 +51,7 @@ def upgrade() -> None:
         _account(),
         sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),
         sa.Column("label", sa.String, nullable=False),
+        sa.Column("life", sa.Float),
         sa.Column("session_id", sa.String, nullable=False),
         sa.Column("sealed", sa.LargeBinary),
         sa.Column("created_at", sa.Float, nullable=False),

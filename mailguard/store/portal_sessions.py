@@ -128,7 +128,8 @@ class PortalSessions:
     def standing(self, connection: Connection, session_id: str) -> PortalSession | None:
         """The session of this id, if it stands; within the caller's transaction."""
         row = connection.execute(_BY_ID, {"wanted": session_id}).mappings().first()
-        return None if row is None else self._standing(connection, row, self._by.now())
+        found = None if row is None else self._standing(connection, row, self._by.now())
+        return None if isinstance(found, Unfit) else found  # its own next request raises the alarm
 
     async def renew(self, session: PortalSession, signed: SignedIn, browser: Browser) -> PortalSession:
         """The same browser may do something else now: a new token, as at a sign-in."""

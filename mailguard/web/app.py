@@ -23,6 +23,7 @@ from mailguard.web.elsewhere import Elsewhere, lead
 from mailguard.web.page import render
 from mailguard.web.portal import (
     add_device,
+    claim,
     devices,
     handouts,
     home,
@@ -58,6 +59,7 @@ def application(held: Held) -> ASGIApp:
         add_device,
         devices,
         handouts,
+        claim,
         set_up,
         recovery_codes,
         security,

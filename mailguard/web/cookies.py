@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 SESSION, HALF, LANGUAGE = "__Host-mailguard", "__Host-mailguard-half", "__Host-mailguard-language"
+CLAIM = "__Host-mailguard-claim"
 TOKEN_BYTES = 32
 _YEAR = 365 * 24 * 3600
 

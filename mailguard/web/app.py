@@ -103,6 +103,8 @@ async def _change_refused(request: Request, exception: Exception) -> Response:
 
 async def _fresh_needed(request: Request, _: Exception) -> Response:
     """Sign in again, then back to the page whose form it was: what was asked is not done behind somebody's back."""
+    if request.method == "GET":
+        return lead(paths.AGAIN, next=paths.inside(request.url.path))
     house = request.app.state.held.house
     came = urlsplit(request.headers.get("referer", ""))
     ours = f"{came.scheme}://{came.netloc}" in (house.origin, f"https://{request.headers.get('host', '')}")

@@ -15,6 +15,7 @@ from mailguard.web.elsewhere import lead
 from mailguard.web.page import render
 from mailguard.web.passkeys import party_of
 from mailguard.web.portal.renewed import renewed
+from mailguard.web.portal.security import after_change
 from mailguard.web.visit import Member, Newcomer, Posted
 
 router = APIRouter()
@@ -55,8 +56,9 @@ async def add(
         return lead(paths.PASSKEY_ADD, done="passkey-not-made")
     first = visit.signed.standing is Standing.ENROLS
     signed = await passkeys.add(desk, visit.signed, name.strip(), made)
-    answer = lead(paths.PASSKEYS, done="passkey-added")
-    return await renewed(visit, signed, answer) if first else answer
+    if first:
+        return await renewed(visit, signed, lead(paths.RECOVERY_CODES, first="yes"))
+    return await after_change(visit, "passkey-added")
 
 
 @router.post(_ONE + "/name", dependencies=[Posted])
@@ -70,5 +72,6 @@ async def rename(visit: Member, passkey_id: str, name: Annotated[str, Form()]) -
 async def remove(visit: Member, passkey_id: str) -> Response:
     """Remove it. The session that was opened with it ends too."""
     await passkeys.remove(visit.house.desk, visit.signed, passkey_id)
-    own = passkey_id == visit.signed.device
-    return lead(paths.SIGN_IN if own else paths.PASSKEYS, done="passkey-removed")
+    if passkey_id == visit.signed.device:
+        return lead(paths.SIGN_IN, done="passkey-removed")
+    return await after_change(visit, "passkey-removed")

@@ -11,11 +11,11 @@ from mailguard.auth.accounts import AccountName
 from mailguard.auth.attempt import Factor, Reason
 from mailguard.auth.events import Event
 from mailguard.auth.passkeys import NewPasskey
-from mailguard.auth.standing import Standing
+from mailguard.auth.standing import FRESH_SECONDS, Standing
 from mailguard.web import cookies
 from tests.auth.test_authenticator import ANN, PASSWORD
 from tests.auth.test_signin import OPERATOR
-from tests.support.passkeys import Authenticator
+from tests.support.passkeys import ORIGIN, Authenticator
 from tests.web.browser import Browser, Page
 from tests.web.conftest import Portal, sign_in
 
@@ -125,7 +125,7 @@ async def test_a_passkey_is_added_and_lets_in(portal: Portal) -> None:
     browser, token = await portal.with_factor(), Authenticator()
     page = await add(browser, token, "Ann's <b>laptop</b>")
     assert "counts from now on" in page.text
-    assert "Ann&#39;s &lt;b&gt;laptop&lt;/b&gt;" in page.text
+    assert "Ann&#39;s &lt;b&gt;laptop&lt;/b&gt;" in (await browser.get("/security/passkeys")).text
     page = await by_passkey(portal.browser(), token)
     assert "You are signed in as ann@example.org" in page.text
 
@@ -133,12 +133,28 @@ async def test_a_passkey_is_added_and_lets_in(portal: Portal) -> None:
 async def test_the_first_factor_may_be_a_passkey(portal: Portal) -> None:
     browser, token = await portal.signed_in(), Authenticator()
     before = browser.cookies[cookies.SESSION]
+    assert "/security/passkeys/add" in (await browser.get("/set-up")).text
     page = await add(browser, token)
-    assert "counts from now on" in page.text
+    assert "Recovery codes" in page.text
     assert browser.cookies[cookies.SESSION] != before, "other rights, another token"
     (session,) = await portal.store.portal_sessions.list(ANN)
     assert (session.signed.standing, session.signed.factor) == (Standing.FULL, Factor.PASSKEY)
     assert await portal.by_mail(PASSWORD) is Reason.PASSKEY_ONLY
+
+
+async def test_a_browser_that_was_left_open_signs_in_again_and_comes_back(portal: Portal) -> None:
+    browser, token = await portal.with_factor(), Authenticator()
+    await hold(portal, token)
+    (kept,) = await portal.store.passkeys.list(ANN)
+    await browser.get("/security/passkeys")
+    page = await browser.get("/security/passkeys/add")
+    sent = {**page.form("/security/passkeys/add"), "name": "x", "passkey": Authenticator().create(asked(page))}
+    portal.hands.at += FRESH_SECONDS
+    assert (await browser.get("/security/passkeys/add")).location == "/sign-in/again?next=%2Fsecurity%2Fpasskeys%2Fadd"
+    removed = await browser.post(f"/security/passkeys/{kept.id}/remove", sent, referer=f"{ORIGIN}/security/passkeys")
+    assert removed.location == "/sign-in/again?next=%2Fsecurity%2Fpasskeys"
+    await browser.post("/security/passkeys/add", sent)
+    assert await portal.store.passkeys.list(ANN) == (kept,)
 
 
 async def test_without_script_it_is_said_plainly(portal: Portal) -> None:

@@ -298,6 +298,7 @@ audit = Table(
     Column("position", Integer),
     Column("mac", LargeBinary),
     Index("ix_audit_account", "account", "at"),
+    Index("ix_audit_person", "person", "at", sqlite_where=text("person != ''")),
     sqlite_autoincrement=True,
 )
 

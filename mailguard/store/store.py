@@ -34,6 +34,7 @@ from mailguard.store.changes import Changes
 from mailguard.store.crowds import Crowds
 from mailguard.store.engine import Database, database_path
 from mailguard.store.handouts import Handouts
+from mailguard.store.history import History
 from mailguard.store.ids import new_id
 from mailguard.store.keys import Keys
 from mailguard.store.ledger import StoreLedger
@@ -70,6 +71,7 @@ class Store(Changes):
         self.rechecks = Rechecks(administration)
         self.keys = Keys(administration)
         self.crowds = Crowds(administration)
+        self.history = History(administration)
         self.watched = WatchedLogins(administration)
         self.portal_sessions = PortalSessions(administration)
         self.handouts = Handouts(administration, self.portal_sessions)

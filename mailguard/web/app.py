@@ -26,6 +26,7 @@ from mailguard.web.portal import (
     claim,
     devices,
     handouts,
+    history,
     home,
     language,
     passkeys,
@@ -63,6 +64,7 @@ def application(held: Held) -> ASGIApp:
         set_up,
         recovery_codes,
         security,
+        history,
         discovery,
     ):
         app.include_router(pages.router)

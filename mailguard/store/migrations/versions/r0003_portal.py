@@ -9,6 +9,7 @@ down_revision = "0002"
 
 def upgrade() -> None:
     """Make the new tables."""
+    op.create_index("ix_audit_person", "audit", ["person", "at"], sqlite_where=sa.text("person != ''"))
     op.create_table(
         "passkeys",
         sa.Column("id", sa.String, primary_key=True),

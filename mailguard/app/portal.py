@@ -41,8 +41,9 @@ from mailguard.web.server import HttpServer
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from mailguard.auth.accounts import Network
     from mailguard.config import Settings
     from mailguard.keyring import Keyring
 
@@ -112,6 +113,13 @@ async def open_and_close(settings: Settings) -> int:
     return 0
 
 
+def counted_for(peer: tuple[str, int], forwarders: Sequence[Network]) -> str:
+    """Whose connection it is. A forwarder brings everybody's: they count overall, not as those of one client."""
+    origin = Origin.of(*peer)
+    forwarded = any(origin.address in network for network in forwarders)
+    return f"{peer[0]} {peer[1]}" if forwarded else origin.network
+
+
 class Portal:
     """The parts of the process, in the order in which they stop."""
 
@@ -156,11 +164,7 @@ class Portal:
         return self._context
 
     def _network(self, peer: tuple[str, int]) -> str:
-        """A forwarder brings everybody's connections: they count overall, not as those of one client."""
-        origin = Origin.of(*peer)
-        forwarders = self._held.house.settings.portal.proxy_from
-        forwarded = any(origin.address in network for network in forwarders)
-        return f"{peer[0]} {peer[1]}" if forwarded else origin.network
+        return counted_for(peer, self._held.house.settings.portal.proxy_from)
 
     def _reload(self) -> None:
         former = self._held.house.settings

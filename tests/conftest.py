@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.e2e.clients import absent
+from tests.e2e.stack import Stack, missing, running_stack
 from tests.support.certs import Authority, Issued
 from tests.support.log import Started, logging_into_buffers
 from tests.support.loops import ASYNCIO, BOTH, Loops
@@ -36,6 +38,15 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def localhost(authority: Authority) -> Issued:
     """A certificate for localhost, 127.0.0.1 and mail.example.org, issued by `authority`."""
     return authority.issue("localhost", "mail.example.org", "127.0.0.1", "::1")
+
+
+@pytest.fixture(scope="session")
+def stack(authority: Authority, localhost: Issued) -> Iterator[Stack]:
+    """Real Dovecot and Postfix."""
+    if reason := missing():
+        absent(reason)
+    with running_stack(authority, localhost) as running:
+        yield running
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 
 from tests.web.browser import HOST
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 BINARY = Path("/usr/bin/chromium")  # Debian's: playwright would download its own
 ELSEWHERE = "attacker.example"  # another site, on this machine too
 PATIENCE_MS = 15_000  # the machine may be busy
+
+expect.set_options(timeout=PATIENCE_MS)
 
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
@@ -43,7 +45,7 @@ def missing() -> str:
 async def running_chromium(certificate: Issued) -> AsyncIterator[Browser]:
     """Start it, and end it. It believes this one certificate, and finds the guard under its name."""
     arguments = [
-        f"--host-resolver-rules=MAP {HOST} 127.0.0.1, MAP {ELSEWHERE} 127.0.0.1, MAP * ~NOTFOUND",
+        f"--host-resolver-rules=MAP {HOST} 127.0.0.1, MAP {ELSEWHERE} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost",
         f"--ignore-certificate-errors-spki-list={_pin(certificate)}",
         "--disable-background-networking",
         "--disable-component-update",

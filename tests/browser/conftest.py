@@ -5,7 +5,7 @@ Every test here runs in the session's loop: what speaks to the browser stays in 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,14 @@ from playwright.async_api import Browser
 from tests.browser.chromium import missing, running_chromium
 from tests.browser.served import Served, serving_pages
 from tests.e2e.clients import absent
+from tests.e2e.conftest import pytest_runtest_makereport
+from tests.e2e.guard import Guard, serving
+from tests.e2e.stack import Stack
 from tests.support.certs import Issued
 from tests.web.conftest import opened
+from tests.web.portal.conftest import with_doors
+
+__all__ = ["pytest_runtest_makereport"]  # the daemons' logs beside every failure, here too
 
 HERE = Path(__file__).parent
 
@@ -41,5 +47,14 @@ async def chromium(localhost: Issued) -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def served(tmp_path_factory: pytest.TempPathFactory, localhost: Issued) -> AsyncIterator[Served]:
     """The pages before real records. Each test brings people of its own."""
-    async with opened(tmp_path_factory.mktemp("pages")) as portal, serving_pages(portal, localhost) as pages:
-        yield pages
+    async with opened(tmp_path_factory.mktemp("pages")) as portal:
+        portal.settings = with_doors(portal.settings)
+        async with serving_pages(portal, localhost) as pages:
+            yield pages
+
+
+@pytest.fixture(scope="session")
+def guard(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
+    """The running guard with its portal. Users' own passwords open the store, so that each app password seals one."""
+    with serving(stack, tmp_path_factory.mktemp("portal"), "own", portal=True) as running:
+        yield running

@@ -14,8 +14,11 @@ from starlette.responses import HTMLResponse
 
 from mailguard.auth import recovery, totp
 from mailguard.auth.accounts import AccountName, CodeKind
+from mailguard.auth.attempt import Client, Factor, MailProtocol
+from mailguard.auth.authenticator import new_session_id
 from mailguard.net.tasks import Tasks
 from mailguard.secret import Secret
+from mailguard.store.sessions import SessionRow
 from mailguard.web.app import application
 from mailguard.web.cookies import SESSION
 from mailguard.web.house import Held
@@ -97,6 +100,28 @@ class Served:
         await plant(page, self.origin, unseen.cookies[SESSION])
         await page.goto(self.origin)
 
+    async def connected(self, who: Someone, client: str) -> None:
+        """A mail program of theirs is in with the newest app password, and named itself."""
+        store = self.portal.store
+        password = (await store.app_passwords.list(AccountName(who.name)))[-1]
+        session = SessionRow(
+            id=new_session_id(),
+            account=who.name,
+            protocol=MailProtocol.IMAP,
+            address="203.0.113.9",
+            port=40001,
+            pid=1,
+            factor=Factor.APP_PASSWORD,
+            credential=password.id,
+            device="",
+            grant="",
+            client="",
+            started_at=self.portal.hands.at,
+            seen_at=self.portal.hands.at,
+        )
+        await store.sessions.opened([session])
+        await store.sessions.named(session.id, Client(client))
+
     @contextlib.contextmanager
     def under(self, policy: Policy) -> Iterator[None]:
         """Serve by another policy for a while, as after a reload."""
@@ -112,6 +137,12 @@ class Served:
 async def plant(page: Page, origin: str, token: str) -> None:
     """Give a browser a session's cookie."""
     await page.context.add_cookies([{"name": SESSION, "value": token, "url": origin, "secure": True}])
+
+
+async def seed_shown(page: Page, who: Someone) -> Someone:
+    """Who that is with the key on the page in an app."""
+    key = await page.locator("#key").text_content() or ""
+    return replace(who, seed=Secret(key.replace(" ", "").encode()))
 
 
 async def fill_in(page: Page, who: Someone, second: str) -> None:

@@ -9,8 +9,17 @@ from playwright.async_api import Browser
 from mailguard.auth.policy import Policy
 from mailguard.config.choices import TwoFactor
 from tests.browser.chromium import person
+from tests.browser.hands import Mouse
 from tests.browser.looks import Looks
-from tests.browser.served import Served, fill_in
+from tests.browser.served import Served, fill_in, seed_shown
+
+PROGRAMS = {
+    "Outlook (classic)": "outlook",
+    "Thunderbird for Android, K-9": "android",
+    "Something else": "other",
+    "iPhone, iPad": "iphone",
+    "Thunderbird": "thunderbird",
+}
 
 
 async def test_the_way_in(chromium: Browser, served: Served) -> None:
@@ -47,4 +56,71 @@ async def test_the_first_page_and_a_lost_phone(chromium: Browser, served: Served
         await served.sign_in(page, who, await served.recovery_code(who))
         await page.get_by_role("heading", name="Your new recovery code").wait_for()
         await looks.at(page, "recovered")
+    looks.assert_none()
+
+
+async def test_the_set_up_and_what_is_looked_after_later(chromium: Browser, served: Served) -> None:
+    looks, who = Looks(), served.someone()
+    async with person(chromium, served.origin) as page:
+        hand = Mouse(page)
+        await served.sign_in(page, who, "")
+        await page.get_by_role("heading", name="Set up the second step").wait_for()
+        await looks.at(page, "set-up-1-why")
+        await hand.press("Continue")
+        await page.get_by_text("The picture cannot be scanned").click()
+        await looks.at(page, "set-up-2-scan")
+        await hand.fill("Code that the app shows now", "000000")
+        await hand.press("Confirm")
+        await page.get_by_role("alert").wait_for()
+        await looks.at(page, "set-up-2-wrong")
+        await hand.fill("Code that the app shows now", served.code(await seed_shown(page, who)))
+        await hand.press("Confirm")
+        await page.get_by_role("button", name="Show my recovery codes").wait_for()
+        await looks.at(page, "set-up-3-recovery")
+        await hand.press("Show my recovery codes")
+        await page.locator("#codes").wait_for()
+        await looks.at(page, "set-up-3-codes")
+        await hand.tick("I have written down, printed or saved these codes.")
+        await hand.press("Continue")
+        await page.get_by_label("Mail address elsewhere").wait_for()
+        await looks.at(page, "set-up-4-address")
+        await hand.fill("Mail address elsewhere", "ann.with.a.rather.long.name@subdomain.of.home.example")
+        await hand.press("Add and continue")
+        await page.get_by_role("link", name="Add a device").wait_for()
+        await looks.at(page, "set-up-5-device")
+        await page.goto("/security")
+        await looks.at(page, "security")
+        await page.get_by_role("link", name="Change “My phone”").click()
+        await page.get_by_role("heading", name="My phone", exact=True).wait_for()
+        await looks.at(page, "security-authenticator")
+        await page.goto("/recovery-codes")
+        await looks.at(page, "recovery-codes")
+        await page.goto("/set-up")
+        await looks.at(page, "authenticator-add")
+    looks.assert_none()
+
+
+async def test_devices(chromium: Browser, served: Served) -> None:
+    looks, who = Looks(), await served.enrolled()
+    async with person(chromium, served.origin) as page:
+        hand = Mouse(page)
+        await served.come_in(page, who)
+        await page.goto("/devices")
+        await looks.at(page, "devices-none")
+        await page.goto("/devices/add")
+        await looks.at(page, "device-which")
+        for program, name in PROGRAMS.items():
+            await page.goto("/devices/add")
+            await hand.follow(program)
+            await page.get_by_label("Name of the device").wait_for()
+            await looks.at(page, f"device-{name}")
+            if name not in ("iphone", "other"):
+                await hand.press("Make the app password")
+                await page.locator("#app-password").wait_for()
+                await looks.at(page, f"device-{name}-made")
+        await served.connected(who, "Thunderbird 140.5.0esr on a machine with a long name")
+        await page.goto("/devices")
+        await looks.at(page, "devices")
+        await page.goto("/devices/revoke-all")
+        await looks.at(page, "devices-revoke-all")
     looks.assert_none()

@@ -12,20 +12,11 @@ from tests.e2e.daemon import Log
 from tests.e2e.guard import Guard, serving
 from tests.e2e.slapd import Slapd, running_slapd
 from tests.e2e.slapd import missing as slapd_missing
-from tests.e2e.stack import Stack, missing, running_stack
+from tests.e2e.stack import Stack
 from tests.support.certs import Authority, Issued
 
 HERE = Path(__file__).parent
 _SEEN = pytest.StashKey[dict[Path, int]]()
-
-
-@pytest.fixture(scope="session")
-def stack(authority: Authority, localhost: Issued) -> Iterator[Stack]:
-    """Real Dovecot and Postfix."""
-    if reason := missing():
-        absent(reason)
-    with running_stack(authority, localhost) as running:
-        yield running
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mailguard.admin.acting import Acting, Means
 from mailguard.admin.gate import DANGEROUS, Act, Denial, may
 from mailguard.auth.accounts import Account
+from mailguard.auth.attempt import Factor
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.auth.roles import Role
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_AT_HAND = frozenset({Factor.CODE, Factor.PASSKEY})
 _NO_ROLE = "you are no administrator (any more): an owner gives roles"
 
 
@@ -66,7 +68,7 @@ class Bureau:
 
     async def signed_in(self, signed: SignedIn) -> Acting:
         """The administrator who signed in. ChangeRefused where they are none, or showed no factor."""
-        if signed.standing is not Standing.FULL:
+        if signed.standing is not Standing.FULL or signed.factor is Factor.BYPASS:
             raise ChangeRefused("an administrator signs in with a second factor: sign in again")
         actor = f"administrator:{signed.name}"
         asks = Acting(Means.SIGN_IN, actor, Role.NONE, account_id=signed.account_id, name=signed.name, signed=signed)
@@ -99,7 +101,7 @@ class Bureau:
         """Do what `work` does, if the gate lets them at that moment. NotAllowed, which the record keeps; FreshNeeded
         where it takes a sign-in of the last minutes; and whatever the change itself refuses."""
         wanted = (acts,) if isinstance(acts, Act) else acts
-        self._demand_fresh(acting, wanted)
+        self.demand_fresh(acting, *wanted)
         met: list[str] = []
 
         def check(connection: Connection) -> None:
@@ -117,10 +119,14 @@ class Bureau:
             await self._record(acting, wanted, "".join(met), refused.why)
             raise
 
-    def _demand_fresh(self, acting: Acting, acts: tuple[Act, ...]) -> None:
+    def demand_fresh(self, acting: Acting, *acts: Act) -> None:
+        """FreshNeeded where one of these takes a sign-in of the last minutes, with a code or a passkey: a sheet of
+        recovery codes is found in a drawer."""
         signed = acting.signed
-        if signed is not None and not DANGEROUS.isdisjoint(acts) and self.now() - signed.at >= FRESH_SECONDS:
-            raise FreshNeeded("this takes a sign-in of the last five minutes: sign in again")
+        if signed is None or DANGEROUS.isdisjoint(acts):
+            return
+        if signed.factor not in _AT_HAND or self.now() - signed.at >= FRESH_SECONDS:
+            raise FreshNeeded("this takes a sign-in of the last five minutes, with a code or a passkey: sign in again")
 
     def _today(self, connection: Connection, acting: Acting) -> Acting:
         """Who acts, with the role and the limit that they have now."""

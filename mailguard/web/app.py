@@ -14,9 +14,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from mailguard.admin.bureau import NotAllowed
 from mailguard.auth.ports import StoreUnavailable
 from mailguard.store import ChangeRefused, FreshNeeded
 from mailguard.web import paths
+from mailguard.web.admin import routes as admin
 from mailguard.web.discovery import routes as discovery
 from mailguard.web.edge import Edge
 from mailguard.web.elsewhere import Elsewhere, lead
@@ -53,6 +55,7 @@ def application(held: Held) -> ASGIApp:
     app.state.held = held
     app.mount(paths.STATIC.rstrip("/"), StaticFiles(directory=Path(__file__).with_name("static")))
     for pages in (
+        admin,
         home,
         language,
         sign_in,
@@ -71,6 +74,7 @@ def application(held: Held) -> ASGIApp:
     app.exception_handler(Elsewhere)(_elsewhere)
     app.exception_handler(FormRefused)(_form_refused)
     app.exception_handler(FreshNeeded)(_fresh_needed)
+    app.exception_handler(NotAllowed)(_not_allowed)
     app.exception_handler(ChangeRefused)(_change_refused)
     app.exception_handler(StoreUnavailable)(_unavailable)
     app.exception_handler(RequestValidationError)(_not_understood)
@@ -112,6 +116,13 @@ async def _fresh_needed(request: Request, _: Exception) -> Response:
     ours = f"{came.scheme}://{came.netloc}" in (house.origin, f"https://{request.headers.get('host', '')}")
     back = paths.inside(came.path + (f"?{came.query}" if came.query else "")) if ours else paths.SECURITY
     return lead(paths.AGAIN, next=back)
+
+
+async def _not_allowed(request: Request, exception: Exception) -> Response:
+    assert isinstance(exception, NotAllowed)
+    if paths.is_api(request.url.path):
+        return trouble(request, 403, str(exception))
+    return render(request, "admin_refused.html", status=403, why=exception.why.name.lower())
 
 
 async def _unavailable(request: Request, exception: Exception) -> Response:

@@ -1,0 +1,54 @@
+"""Whoever comes to an administrator's page. Nobody else finds one there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends
+from starlette.exceptions import HTTPException
+
+from mailguard.admin import accounts, gate
+from mailguard.admin.acting import Acting
+from mailguard.admin.bureau import Bureau
+from mailguard.admin.gate import Act
+from mailguard.auth.names import NameRefused
+from mailguard.web.visit import Member, Visit
+
+if TYPE_CHECKING:
+    from mailguard.auth.accounts import Account, AccountName
+
+
+@dataclass(frozen=True, slots=True)
+class Official:
+    """An administrator at these pages."""
+
+    visit: Visit
+    bureau: Bureau
+    acting: Acting
+
+    def may(self, act: str, account: Account | None) -> bool:
+        """Whether a page offers them this act of the gate, by its name. The act itself asks again."""
+        return gate.may(self.acting, Act[act], account) is None
+
+    def name(self, typed: str) -> AccountName:
+        """The account name in a page's address; no account can have another."""
+        try:
+            return self.bureau.canonical(typed)
+        except NameRefused:
+            raise HTTPException(404) from None
+
+    async def account(self, typed: str) -> Account:
+        """The account that a page is about. NotAllowed, ChangeRefused as of accounts.get."""
+        return await accounts.get(self.bureau, self.acting, self.name(typed))
+
+
+async def _official(visit: Member) -> Official:
+    if not visit.account.administrator:
+        raise HTTPException(404)
+    bureau = visit.house.bureau
+    return Official(visit, bureau, await bureau.signed_in(visit.signed))
+
+
+Administrator = Annotated[Official, Depends(_official)]
+"""An administrator who signed in with a second factor of their own. To everybody else the page is not there."""

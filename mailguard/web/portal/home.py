@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from mailguard.web import paths
 from mailguard.web.page import render
+from mailguard.web.portal import glance
 from mailguard.web.visit import Onlooker
 
 router = APIRouter()
@@ -14,5 +15,9 @@ router = APIRouter()
 
 @router.get(paths.HOME)
 async def home(request: Request, visit: Onlooker) -> Response:
-    """Where everything else is found."""
-    return render(request, "home.html", account=visit.account)
+    """How it stands, and where everything else is found. Whoever has no second step finds the one thing to do."""
+    if visit.looks:
+        return render(request, "home_before.html", account=visit.account)
+    seen = await glance.of(visit)
+    advice = seen.advice if glance.advises(visit) else ()
+    return render(request, "home.html", account=visit.account, glance=seen, todo=advice)

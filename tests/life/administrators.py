@@ -28,7 +28,7 @@ from tests.life.machine import (
 )
 from tests.life.model import DAY, Device
 from tests.life.people import People
-from tests.store.words import ANN, OPERATOR, put
+from tests.store.words import ANN, OPERATOR, put, token
 
 
 class Administrators(People):
@@ -59,7 +59,7 @@ class Administrators(People):
         made = recovery.make(2 if kind is CodeKind.RECOVERY else 1)
         end = None if kind is CodeKind.RECOVERY else self.hands.at + CODE_GOOD
         enrols = may_enrol and kind is CodeKind.BYPASS
-        may = {CodeKind.RECOVERY: bool(self.model.confirmed), CodeKind.ENROLMENT: not self.model.confirmed}
+        may = {CodeKind.RECOVERY: self.model.enrolled, CodeKind.ENROLMENT: not self.model.enrolled}
         work = self.store.codes.issue(ANN, kind, made, actor=OPERATOR, expires_at=end, may_enrol=enrols)
         if self.done(work, may=may.get(kind, True)) is not None:
             self.coded(kind, made.codes, expires=end, may_enrol=enrols)
@@ -83,6 +83,23 @@ class Administrators(People):
         self.secrets |= {device.seed}
         self.model.devices.append(device)
         self.model.confirm(device, int(now) // 30 - 1)
+
+    @rule()
+    @when(lambda self: self.model.exists and len(self.model.passkeys) < 2)
+    def add_passkey(self) -> None:
+        """From here on no string opens mail that holds no code of an authenticator."""
+        self.strings_are_tried()
+        self.model.passkeys.append(self.run(token(self.store)).id)
+        self.model.bound()
+        self.what_was_ended_is_known_to_have_ended()
+        self.strings_are_tried()
+
+    @rule(which=any_)
+    @when(lambda self: self.model.exists and self.model.passkeys)
+    def remove_passkey(self, which: int) -> None:
+        gone = self.model.passkeys.pop(which % len(self.model.passkeys))
+        self.run(self.store.passkeys.remove(ANN, gone, actor=OPERATOR))
+        self.model.unbound()
 
     @rule(origin=st.sampled_from([None, HOME, AWAY6]), life=st.sampled_from([None, 3600.0]))
     @when(lambda self: self.model.exists)
@@ -137,7 +154,7 @@ class Administrators(People):
         self.model.resume()
 
     @rule(app_passwords_too=st.booleans(), factor_required=st.booleans())
-    @when(lambda self: self.model.exists and self.model.devices)
+    @when(lambda self: self.model.exists and (self.model.devices or self.model.passkeys))
     def reset(self, app_passwords_too: bool, factor_required: bool) -> None:
         how = {"app_passwords_too": app_passwords_too, "factor_required": factor_required}
         self.everything_is_tried()

@@ -49,6 +49,7 @@ WATCHED = 8  # sessions that are looked at after each step
 CREDENTIALS = (
     "accounts",
     "totp_devices",
+    "passkeys",
     "one_time_codes",
     "app_passwords",
     "grants",

@@ -93,6 +93,7 @@ class Model:
     factor_required: bool = False
     policy: Policy = field(default_factory=Policy)
     devices: list[Device] = field(default_factory=list)
+    passkeys: list[str] = field(default_factory=list)  # ids: factors that no string can show
     app_passwords: list[AppPassword] = field(default_factory=list)
     codes: list[Code] = field(default_factory=list)
     grants: list[Grant] = field(default_factory=list)
@@ -104,6 +105,10 @@ class Model:
     @property
     def confirmed(self) -> list[Device]:
         return [device for device in self.devices if device.confirmed]
+
+    @property
+    def enrolled(self) -> bool:
+        return bool(self.confirmed or self.passkeys)
 
     @property
     def demands_factor(self) -> bool:
@@ -124,7 +129,7 @@ class Model:
             allowed = grant.single or (limit is not None and now < grant.opened + limit)
             holds = self.policy.codes_in_mail_clients and allowed and self.reaches(grant, origin, now)
             return Factor.GRANT if holds else None
-        if not self.confirmed:
+        if not self.enrolled:
             return Factor.PASSWORD if string == self.password and not self.demands_factor else None
         counts = string[:-6] == self.password and self.step_of(string[-6:], now) is not None
         return Factor.CODE if counts and self.policy.codes_in_mail_clients else None
@@ -134,7 +139,7 @@ class Model:
         if password != self.password or self.suspended:
             return None
         if not second:
-            return None if self.confirmed else Factor.PASSWORD
+            return None if self.enrolled else Factor.PASSWORD
         if second.isdigit():
             return Factor.CODE if self.step_of(second, now) is not None else None
         code = self.code(second)
@@ -142,9 +147,9 @@ class Model:
             return None
         match code.kind:
             case CodeKind.RECOVERY:
-                return Factor.RECOVERY_CODE if self.confirmed else None
+                return Factor.RECOVERY_CODE if self.enrolled else None
             case CodeKind.ENROLMENT:
-                return None if self.confirmed else Factor.ENROLMENT_CODE
+                return None if self.enrolled else Factor.ENROLMENT_CODE
             case CodeKind.BYPASS:
                 return Factor.BYPASS
 
@@ -156,7 +161,7 @@ class Model:
                 code = self.code(second)
                 if code is None or not code.may_enrol:
                     return Standing.BYPASS
-                return Standing.FULL if self.confirmed else Standing.ENROLS
+                return Standing.FULL if self.enrolled else Standing.ENROLS
             case Factor.ENROLMENT_CODE:
                 return Standing.ENROLS
             case _:
@@ -273,6 +278,7 @@ class Model:
 
     def reset(self, *, app_passwords_too: bool, factor_required: bool) -> None:
         self.devices.clear()
+        self.passkeys.clear()
         self.factor_required = factor_required
         self.withdraw(*CodeKind)
         self.wrong.clear()
@@ -284,6 +290,7 @@ class Model:
     def remove(self) -> None:
         self.exists = self.suspended = self.factor_required = False
         self.devices.clear()
+        self.passkeys.clear()
         self.end_everything()
         self.codes.clear()
         self.grants.clear()
@@ -311,6 +318,10 @@ class Model:
     def confirm(self, device: Device, step: int) -> None:
         device.confirmed, device.last_step = True, step
         self.counted.add((device.id, step))
+        self.bound()
+
+    def bound(self) -> None:
+        """A factor counts from now on."""
         self.factor_required = False
         self.withdraw(CodeKind.ENROLMENT)
         self.wrong.clear()
@@ -325,8 +336,12 @@ class Model:
             each.fallen |= each.admission.device == device.id
         for signed in self.signed:
             signed.fallen |= signed.signed.device == device.id
+        self.unbound()
+
+    def unbound(self) -> None:
+        """A factor is gone."""
         self.wrong.clear()
-        if not self.confirmed:
+        if not self.enrolled:
             self.withdraw(CodeKind.RECOVERY)
 
     def revoke(self, credential: str) -> None:

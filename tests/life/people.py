@@ -74,7 +74,7 @@ class People(Attempts):
     def confirm(self, which: int, whose: int, offset: int) -> None:
         it, device = self.a_signed(whose), self.model.devices[-1 - which % len(self.model.devices)]
         may = self.may(it, Standing.FULL, Standing.ENROLS) and not device.confirmed and offset <= 0
-        may = may and not (it.signed.standing is Standing.ENROLS and self.model.confirmed)
+        may = may and not (it.signed.standing is Standing.ENROLS and self.model.enrolled)
         step = int(self.hands.at) // 30 + offset
         now = self.done(authenticators.confirm(self.desk(), it.signed, device.id, device.shows(step)), may=may)
         if now is not None:
@@ -86,7 +86,7 @@ class People(Attempts):
     @when(lambda self: self.model.signed and self.model.devices)
     def remove_own_authenticator(self, which: int, whose: int) -> None:
         it, device = self.a_signed(whose), self.device(which)
-        left = [each for each in self.model.confirmed if each is not device]
+        left = [*self.model.passkeys, *(each.id for each in self.model.confirmed if each is not device)]
         may = self.may(it, Standing.FULL) and bool(left or not self.model.demands_factor)
         self.done(authenticators.remove(self.desk(), it.signed, device.id), may=may)
         if may:
@@ -109,7 +109,7 @@ class People(Attempts):
     @when(lambda self: self.model.signed)
     def make_recovery_codes(self, which: int) -> None:
         it = self.a_signed(which)
-        may = self.may(it, Standing.FULL) and bool(self.model.confirmed)
+        may = self.may(it, Standing.FULL) and self.model.enrolled
         made = self.done(recovery_codes.issue(self.desk(), it.signed), may=may)
         if made is not None:
             self.coded(CodeKind.RECOVERY, made)

@@ -63,7 +63,7 @@ fuzz: $(VENV)/.fuzz  ## whatever reads strangers' bytes, fuzzed for FUZZ_SECONDS
 
 pictures: $(VENV)/.dev system-packages  ## build/screenshots/: every page of the portal, wide and on a phone, light and dark
 	@rm -rf build/screenshots
-	MAILGUARD_PICTURES=build/screenshots $(BIN)/python -m pytest -q tests/browser/test_looks.py
+	MAILGUARD_PICTURES=build/screenshots $(BIN)/python -m pytest -q tests/browser
 
 wheel: $(VENV)/.run  ## dist/mailguard-*.whl
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .

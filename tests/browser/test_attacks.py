@@ -11,7 +11,8 @@ from playwright.async_api import Browser, Page
 
 from mailguard.web.cookies import SESSION
 from tests.browser.chromium import person
-from tests.browser.served import Served, another_site, fill_in, plant
+from tests.browser.hands import Mouse
+from tests.browser.served import Served, another_site, fill_in, plant, seed_shown
 from tests.support.certs import Issued
 
 
@@ -118,3 +119,31 @@ async def test_a_session_planted_beforehand_is_none(chromium: Browser, served: S
         assert cookie["value"] != "planted"
         assert (cookie["httpOnly"], cookie["secure"], cookie["sameSite"]) == (True, True, "Lax")
         assert await page.evaluate("document.cookie") == ""
+
+
+MARKUP = "\"'><img src=/x onerror=alert(1)>{{7*7}}"
+
+
+async def test_what_people_and_programs_call_themselves_is_text(chromium: Browser, served: Served) -> None:
+    """The names of an authenticator, a device, a mail program (by IMAP ID) and a browser, on every page."""
+    who, dialogs = served.someone(), list[str]()
+    async with person(chromium, served.origin) as page:
+        page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+        await page.set_extra_http_headers({"user-agent": MARKUP})
+        hand = Mouse(page)
+        await served.sign_in(page, who, "")
+        await hand.fill("What to call this phone", MARKUP)
+        await hand.press("Continue")
+        await hand.fill("Code that the app shows now", served.code(await seed_shown(page, who)))
+        await hand.press("Confirm")
+        await page.get_by_role("button", name="Show my recovery codes").wait_for()
+        await page.goto("/devices/add/thunderbird")
+        await hand.fill("Name of the device", MARKUP)
+        await hand.press("Make the app password")
+        await page.locator("#app-password").wait_for()
+        await served.connected(who, MARKUP)
+        for path, times in {"/": 0, "/security": 2, "/devices": 2, "/devices/revoke-all": 1, "/history": 0}.items():
+            await page.goto(path)
+            assert await page.locator("img").count() == 0
+            assert (await page.locator("main").inner_text()).count(MARKUP) >= times, path
+    assert dialogs == []

@@ -13,14 +13,6 @@ from tests.browser.hands import Mouse
 from tests.browser.looks import Looks
 from tests.browser.served import Served, fill_in, seed_shown
 
-PROGRAMS = {
-    "Outlook (classic)": "outlook",
-    "Thunderbird for Android, K-9": "android",
-    "Something else": "other",
-    "iPhone, iPad": "iphone",
-    "Thunderbird": "thunderbird",
-}
-
 
 async def test_the_way_in(chromium: Browser, served: Served) -> None:
     looks, who = Looks(), served.someone()
@@ -66,6 +58,9 @@ async def test_the_set_up_and_what_is_looked_after_later(chromium: Browser, serv
         await served.sign_in(page, who, "")
         await page.get_by_role("heading", name="Set up the second step").wait_for()
         await looks.at(page, "set-up-1-why")
+        await page.goto("/")
+        await looks.at(page, "overview-before")
+        await page.goto("/set-up")
         await hand.press("Continue")
         await page.get_by_text("The picture cannot be scanned").click()
         await looks.at(page, "set-up-2-scan")
@@ -100,27 +95,30 @@ async def test_the_set_up_and_what_is_looked_after_later(chromium: Browser, serv
     looks.assert_none()
 
 
-async def test_devices(chromium: Browser, served: Served) -> None:
+async def test_programs_and_what_they_did(chromium: Browser, served: Served) -> None:
     looks, who = Looks(), await served.enrolled()
     async with person(chromium, served.origin) as page:
         hand = Mouse(page)
         await served.come_in(page, who)
-        await page.goto("/devices")
-        await looks.at(page, "devices-none")
-        await page.goto("/devices/add")
-        await looks.at(page, "device-which")
-        for program, name in PROGRAMS.items():
-            await page.goto("/devices/add")
-            await hand.follow(program)
-            await page.get_by_label("Name of the device").wait_for()
-            await looks.at(page, f"device-{name}")
-            if name not in ("iphone", "other"):
-                await hand.press("Make the app password")
-                await page.locator("#app-password").wait_for()
-                await looks.at(page, f"device-{name}-made")
+        await page.goto("/devices/add/other")
+        await looks.at(page, "device-other")
+        for program in ("outlook", "thunderbird"):
+            await page.goto(f"/devices/add/{program}")
+            await hand.press("Make the app password")
+            await page.locator("#app-password").wait_for()
+            await looks.at(page, f"device-made-{program}")
         await served.connected(who, "Thunderbird 140.5.0esr on a machine with a long name")
         await page.goto("/devices")
-        await looks.at(page, "devices")
-        await page.goto("/devices/revoke-all")
-        await looks.at(page, "devices-revoke-all")
+        await looks.at(page, "devices-live")
+        async with person(chromium, served.origin) as stranger:
+            await served.sign_in(stranger, who, "000000")
+            await stranger.get_by_role("alert").wait_for()
+        await page.goto("/history")
+        await looks.at(page, "history")
+        await page.get_by_text("This was not me").first.click()
+        await hand.press("Cut everything off")
+        await page.get_by_role("heading", name="Recovery codes").wait_for()
+        await looks.at(page, "not-me")
+        await page.goto("/")
+        await looks.at(page, "overview-in-use")
     looks.assert_none()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +22,7 @@ from mailguard.web.discovery import android, apple
 from mailguard.web.discovery.offer import NotOffered, offer
 from mailguard.web.discovery.routes import as_profile
 from mailguard.web.page import render
-from mailguard.web.portal.guides import SECURITY, Program, guide
+from mailguard.web.portal.guides import SECURITY, Program, both_ways, guide
 from mailguard.web.visit import Member, Posted, Visit
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Sent:
     scope: str
     days: str
     networks: str
-    password: str
+    password: str = field(repr=False)
     number: str
 
 
@@ -93,8 +93,7 @@ async def made(request: Request, visit: Member, sent: Filled) -> Response:
 @router.post("/{program}/profile", dependencies=[Posted])
 async def profile(request: Request, visit: Member, sent: Filled) -> Response:
     """The file that sets up Mail on the device that this is, app password and all."""
-    if not sent.program.takes_profile:
-        raise HTTPException(404)
+    demand_profile(visit, sent.program)
     try:
         issued = await _issued(visit, sent)
     except Wrong as wrong:
@@ -102,6 +101,12 @@ async def profile(request: Request, visit: Member, sent: Filled) -> Response:
     except MadeAlready:
         return render(request, "made_already.html", status=409, program=sent.program)
     return await handed(visit, issued)
+
+
+def demand_profile(visit: Visit, program: Program) -> None:
+    """There is no such page where there is no such file."""
+    if not (program.takes_profile and both_ways(offer(visit.house.settings))):
+        raise HTTPException(404)
 
 
 async def handed(visit: Visit, issued: Issued) -> Response:
@@ -167,7 +172,7 @@ async def _issued(visit: Visit, sent: Sent) -> Issued:
 
 def form_again(request: Request, visit: Visit, sent: Sent, wrong: Wrong | None = None) -> Response:
     """The form, as it was sent, with what was wrong about it. A fresh number: nothing was made."""
-    wish = Wish("", there(visit))
+    wish, told = Wish("", there(visit)), offer(visit.house.settings)
     return render(
         request,
         "name_device.html",
@@ -178,7 +183,8 @@ def form_again(request: Request, visit: Visit, sent: Sent, wrong: Wrong | None =
         days=DAYS,
         characters=app_passwords.LABEL_CHARACTERS,
         asks_password=app_passwords.needs_password(visit.house.desk, visit.account.id, wish),
-        warning=guide(sent.program, offer(visit.house.settings), (), visit.house.texts[visit.language]).warning,
+        warning=guide(sent.program, told, (), visit.house.texts[visit.language]).warning,
+        profile=sent.program.takes_profile and both_ways(told),
     )
 
 

@@ -70,6 +70,11 @@ def guide(program: Program, told: Offer, opens: Collection[MailProtocol], texts:
     )
 
 
+def both_ways(told: Offer) -> bool:
+    """Can a file that sets up reading and sending be made?"""
+    return bool(told.of(ProtocolName.IMAP) and told.of(ProtocolName.SUBMISSION))
+
+
 def steps(key: str, texts: Texts) -> tuple[str, ...]:
     """The numbered texts under a key, for as long as there are any."""
     numbered = (f"guides.{key}_{number}" for number in count(1))

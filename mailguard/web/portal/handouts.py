@@ -6,7 +6,7 @@ messengers and scanners look at links; the device's owner presses a button.
 
 from __future__ import annotations
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from mailguard.desk import app_passwords
@@ -16,8 +16,8 @@ from mailguard.store import ChangeRefused, MadeAlready
 from mailguard.web import once, paths
 from mailguard.web.discovery.android import drawing
 from mailguard.web.page import render
-from mailguard.web.portal.add_device import Filled, Wrong, form_again, handed, proven, there, wish_of
-from mailguard.web.portal.guides import steps
+from mailguard.web.portal.add_device import Filled, Wrong, demand_profile, form_again, handed, proven, there, wish_of
+from mailguard.web.portal.guides import Program, steps
 from mailguard.web.visit import Guest, Member, Posted, Visit
 
 router = APIRouter()
@@ -26,8 +26,7 @@ router = APIRouter()
 @router.post(f"{paths.DEVICES}/add/{{program}}/link", dependencies=[Posted])
 async def make(request: Request, visit: Member, sent: Filled) -> Response:
     """A link, shown once, that sets up the device that opens it."""
-    if not sent.program.takes_profile:
-        raise HTTPException(404)
+    demand_profile(visit, sent.program)
     try:
         token = await _made(visit, sent)
     except Wrong as wrong:
@@ -58,6 +57,7 @@ async def look(request: Request, visit: Guest, token: str) -> Response:
 @router.post(f"{paths.HANDOUT}/{{token}}")  # the token is the proof: no other site has it, and there is no cookie
 async def use(request: Request, visit: Guest, token: str) -> Response:
     """Make the app password, and hand it over inside a profile."""
+    demand_profile(visit, Program.IPHONE)
     try:
         issued = await desk_handouts.use(visit.house.desk, Secret(token.encode()), there(visit))
     except ChangeRefused:

@@ -10,9 +10,11 @@ from dataclasses import replace
 import pytest
 
 from mailguard.auth import vault
+from mailguard.auth.accounts import CodeKind
 from mailguard.auth.attempt import Factor, MailProtocol, Reason
 from mailguard.auth.events import Event
 from mailguard.secret import Secret
+from mailguard.web.page import iso
 from mailguard.web.portal.guides import Program
 from tests.auth.test_authenticator import ANN, PASSWORD
 from tests.web.browser import Browser, Page
@@ -160,3 +162,25 @@ async def test_without_the_form_s_token_or_number_nothing_is_made(offering: Port
     assert (await browser.post(at, {**form, "token": "x"})).status == 403
     assert (await browser.post(at, {"token": form["token"], "label": "x"})).status == 400
     assert await offering.store.app_passwords.list(ANN) == ()
+
+
+async def test_without_both_directions_no_profile_is_made(offering: Portal) -> None:
+    """Nor an app password that nobody would see."""
+    offering.settings = replace(offering.settings, listen=offering.settings.listen[:1])
+    browser = await offering.with_factor()
+    at = "/devices/add/iphone"
+    page = await browser.get(at)
+    assert "/profile" not in page.text
+    for way in ("profile", "link"):
+        assert (await browser.post(f"{at}/{way}", page.form(at))).status == 404
+    assert await offering.store.app_passwords.list(ANN) == ()
+    assert "465" not in (await add(browser, Program.IPHONE)).text
+
+
+async def test_under_a_bypass_it_says_when_it_ends(offering: Portal) -> None:
+    await offering.enrol()
+    browser = await offering.signed_in(await offering.code(CodeKind.BYPASS))
+    page = await add(browser)
+    (row,) = await offering.store.app_passwords.list(ANN)
+    assert row.expires_at == offering.hands.at + 3600
+    assert f'It ends on <time datetime="{iso(row.expires_at)}"' in page.text

@@ -15,7 +15,6 @@ from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.passwords import digest_app_password, generate_app_password, grouped
 from mailguard.cli.ask import Yes, consent
 from mailguard.cli.length import seconds
-from mailguard.cli.one_time import NO_PAGE
 from mailguard.cli.output import AsJson, Row, counted, json_object, listing, note, say, when
 from mailguard.cli.records import Address, Records, with_records
 from mailguard.cli.refusal import Refusal
@@ -80,7 +79,6 @@ def issue(
     say(shown)
     if isinstance(made, Claim):
         note(f"whoever opens it by {when(made.expires_at)}, signed in as its owner, is shown an app password; once")
-        note(NO_PAGE)
         return
     until = f"until {when(made.expires_at)}" if made.expires_at else "until it is revoked"
     note(f"app password {made.id} for {', '.join(sorted(made.protocols))}, {until}; it is not shown again")

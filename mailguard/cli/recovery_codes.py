@@ -6,9 +6,10 @@ import typer
 
 from mailguard.auth import recovery
 from mailguard.auth.accounts import CodeKind, OneTimeCode
-from mailguard.cli.one_time import NO_PAGE
+from mailguard.cli.one_time import typed_at
 from mailguard.cli.output import AsJson, Row, json_object, listing, note, say, when
 from mailguard.cli.records import Address, Records, with_records
+from mailguard.config import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Recovery codes: on paper, for the day the phone is lost.")
 
@@ -18,11 +19,11 @@ def issue(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None
     """Make ten recovery codes and print them, once. Those of an older set end."""
     made = recovery.make(recovery.RECOVERY_CODES)
 
-    async def work(records: Records) -> tuple[OneTimeCode, ...]:
+    async def work(records: Records) -> tuple[Settings, tuple[OneTimeCode, ...]]:
         name = records.name(address)
-        return await records.store.codes.issue(name, CodeKind.RECOVERY, made, actor=records.actor)
+        return records.settings, await records.store.codes.issue(name, CodeKind.RECOVERY, made, actor=records.actor)
 
-    issued = with_records(ctx, work)
+    settings, issued = with_records(ctx, work)
     if as_json:
         pairs = zip(issued, made.codes, strict=True)
         json_object({"codes": [{"id": row.id, "secret": recovery.grouped(code)} for row, code in pairs]})
@@ -30,7 +31,7 @@ def issue(ctx: typer.Context, address: Address, as_json: AsJson = False) -> None
     for code in made.codes:
         say(recovery.grouped(code))
     note("each is good for one sign-in of a person, never in a mail client; they are not shown again")
-    note(NO_PAGE)
+    note(typed_at(settings))
 
 
 @app.command("list")

@@ -56,9 +56,16 @@ def test_a_bypass_lasts_as_long_as_it_says(own: Installation) -> None:
     done = own.done("bypass", "issue", "ann", "--for", "8h")
     assert re.fullmatch(CODE + "\n", done.out)
     assert "binds no authenticator" in done.err
+    assert "it is typed at https://mail.example.org, where the second page asks for a code" in done.err
     own.done("bypass", "issue", "ann", "--for", "8h", "--may-enrol", "--json")
     first, second = own.done("recovery-codes", "list", "ann", "--json").json
     assert (first["usable"], first["may_enrol"], second["may_enrol"]) == (False, False, True)
+
+
+def test_without_a_portal_no_page_takes_a_code(own: Installation) -> None:
+    enrolled(own)
+    own.file.write_text(own.file.read_text().replace('"127.0.0.1:8443"', '"none"'))
+    assert 'no page takes it: portal.address is "none"' in own.done("bypass", "issue", "ann", "--for", "8h").err
 
 
 @pytest.mark.parametrize("words", [[], ["--for", ""], ["--for", "4d"], ["--for", "soon"]])

@@ -218,7 +218,9 @@ class PortalSessions:
             return None
         session = _session(row, checked.value)
         owner, device = session.account.id, session.signed.device
-        stands_on = {"account": owner, "device": device, "password": owner, "session": session.id}
+        # Whoever has but the password, such as a thief, looks no longer once its owner has a second factor.
+        bare = owner if session.signed.standing is Standing.ENROLS else ""
+        stands_on = {"account": owner, "device": device, "password": owner, "bare": bare, "session": session.id}
         return None if revoked_since(connection, session.signed.revision, **stands_on) else session
 
 

@@ -92,6 +92,16 @@ async def test_the_seed_shows_to_no_other_browser(portal: Portal) -> None:
     assert hers.encode() not in (await owner.get(paths.SET_UP)).body, "one page shows it, and that as an answer only"
 
 
+async def test_whoever_has_the_password_alone_is_out_once_the_owner_has_a_factor(portal: Portal) -> None:
+    await portal.account()
+    owner, thief = await portal.signed_in(), await portal.signed_in()
+    assert (await thief.get(paths.HISTORY)).status == 200
+    await enrol(portal, owner)
+    assert (await thief.get(paths.HISTORY)).location.startswith(paths.SIGN_IN)
+    assert (await thief.get(paths.SET_UP)).location.startswith(paths.SIGN_IN)
+    assert (await owner.get(paths.HISTORY)).status == 200
+
+
 async def test_starting_again_makes_another_and_draws_no_session_out(portal: Portal) -> None:
     await portal.account()
     browser = await portal.signed_in()

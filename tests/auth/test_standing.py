@@ -6,7 +6,7 @@ from mailguard.auth.accounts import Account, AccountName
 from mailguard.auth.attempt import Factor
 from mailguard.auth.policy import Policy
 from mailguard.auth.roles import Role
-from mailguard.auth.standing import Standing, standing_of
+from mailguard.auth.standing import FRESH_SECONDS, SignedIn, Standing, standing_of
 from mailguard.config.choices import FirstEnrolment, TwoFactor
 
 ANN = Account("a1", AccountName("ann@example.org"))
@@ -52,3 +52,12 @@ def test_what_else_was_shown_says_what_may_be_done(
     policy: Policy, factor: Factor, enrolled: bool, may_enrol: bool, standing: Standing
 ) -> None:
     assert standing_of(factor, ANN, policy, enrolled=enrolled, may_enrol=may_enrol, now=0.0) is standing
+
+
+def test_a_sign_in_is_fresh_for_five_minutes() -> None:
+    signed = SignedIn(AccountName("ann@example.org"), "a", Standing.FULL, Factor.CODE, "", 0, at=1000.0)
+    assert [signed.fresh(at) for at in (1000.0, 1000.0 + FRESH_SECONDS - 1, 1000.0 + FRESH_SECONDS)] == [
+        True,
+        True,
+        False,
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from mailguard.auth.attempt import Refused
+from mailguard.auth.attempt import Reason, Refused
 from mailguard.auth.authenticator import new_session_id
 from mailguard.auth.ports import temporary
 from mailguard.auth.signin import Presented
@@ -31,4 +31,6 @@ async def proven(visit: Visit, password: str) -> Proven | Refused:
 
 def said(refused: Refused) -> str:
     """What a page says of a refusal: the key of a text."""
+    if refused.reason in (Reason.THROTTLED, Reason.LOCKED):
+        return "sign-in.throttled"
     return "devices.unavailable" if temporary(refused.reason) else "devices.wrong_password"

@@ -10,6 +10,7 @@ from mailguard.auth.accounts import AccountName, Claim
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.passwords import digest_claim, generate_app_password
 from mailguard.store import new_id
+from mailguard.web.portal.guides import Program
 from tests.auth.test_signin import OPERATOR
 from tests.browser.chromium import person
 from tests.browser.looks import Looks
@@ -89,3 +90,18 @@ async def claim_of(served: Served, name: str) -> str:
     made = Claim(new_id(), account.id, "tablet", frozenset({MailProtocol.IMAP}), now, now + 86_400, issued_by=OPERATOR)
     await store.claims.issue(AccountName(name), made, digest_claim(served.portal.ring, token), actor=OPERATOR)
     return f"/claim/{token.reveal().decode()}"
+
+
+async def test_in_german_on_a_phone(chromium: Browser, served: Served) -> None:
+    looks, who = Looks("-de"), await served.enrolled()
+    async with person(chromium, served.origin, language="de-DE") as page:
+        await served.come_in(page, who)
+        for program in Program:
+            await page.goto(f"/devices/add/{program}")
+            await looks.at(page, f"devices-name-{program}")
+            await page.get_by_role("main").get_by_role("button").last.click()
+            await page.get_by_role("heading", name="Ihr neues App-Passwort").wait_for()
+            await looks.at(page, f"devices-made-{program}")
+        await page.goto("/devices")
+        await looks.at(page, "devices-all")
+    looks.assert_none()

@@ -40,7 +40,7 @@ async def test_it_is_chosen_named_and_opens_mail(offering: Portal, program: Prog
     page = await add(browser, program, label="Ann's <b>own</b>")
     assert page.status == 200
     assert page.headers["cache-control"] == "no-store"
-    for shown in ("mail.example.org", "993", "465", "SSL/TLS", "587", "STARTTLS", ANN, "Ann&#39;s &lt;b&gt;own"):
+    for shown in ("mail.example.org", ">993<", ">465<", "SSL/TLS", ">587<", "STARTTLS", ANN, "Ann&#39;s &lt;b&gt;own"):
         assert shown in page.text
     assert page.text.count("<li>") >= 2, "the steps of that program"
     assert await offering.by_mail(secret_of(page)) is Factor.APP_PASSWORD
@@ -86,7 +86,7 @@ async def test_what_a_scanner_needs(offering: Portal) -> None:
     assert row.protocols == {MailProtocol.SUBMISSION}
     assert [str(network) for network in row.networks] == ["192.0.2.0/24", "2001:db8::/64"]
     assert row.expires_at == row.created_at + 30 * 86_400
-    assert "993" not in page.text
+    assert ">993<" not in page.text
     assert await offering.by_mail(secret_of(page)) is Reason.APP_PASSWORD_SCOPE
 
 
@@ -174,7 +174,7 @@ async def test_without_both_directions_no_profile_is_made(offering: Portal) -> N
     for way in ("profile", "link"):
         assert (await browser.post(f"{at}/{way}", page.form(at))).status == 404
     assert await offering.store.app_passwords.list(ANN) == ()
-    assert "465" not in (await add(browser, Program.IPHONE)).text
+    assert ">465<" not in (await add(browser, Program.IPHONE)).text
 
 
 async def test_under_a_bypass_it_says_when_it_ends(offering: Portal) -> None:
@@ -184,3 +184,28 @@ async def test_under_a_bypass_it_says_when_it_ends(offering: Portal) -> None:
     (row,) = await offering.store.app_passwords.list(ANN)
     assert row.expires_at == offering.hands.at + 3600
     assert f'It ends on <time datetime="{iso(row.expires_at)}"' in page.text
+
+
+async def test_the_password_is_no_way_to_guess(offering: Portal) -> None:
+    """Whoever sits at a browser that was left open."""
+    browser = await offering.with_factor()
+    offering.own = frozenset(MailProtocol)
+    browser = replace(browser, app=offering.browser().app)
+    pages = [await add(browser, password=f"guess {number}") for number in range(40)]
+    assert "Too many attempts" in pages[-1].text
+    asked = len(offering.directory.asked)
+    assert "Too many attempts" in (await add(browser, password=PASSWORD)).text
+    assert len(offering.directory.asked) == asked
+    assert await offering.store.app_passwords.list(ANN) == ()
+
+
+async def test_where_the_store_cannot_be_asked_it_says_so(offering: Portal) -> None:
+    browser = await offering.with_factor()
+    offering.own = frozenset(MailProtocol)
+    browser = replace(browser, app=offering.browser().app)
+    offering.directory.down = True
+    page = await add(browser, password=PASSWORD)
+    assert page.status == 503
+    assert "cannot be asked just now" in page.text
+    offering.directory.down = False
+    assert (await add(browser, password=PASSWORD)).status == 200

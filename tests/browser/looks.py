@@ -21,7 +21,9 @@ PICTURES = os.environ.get("MAILGUARD_PICTURES", "")  # a folder; empty: no pictu
 _AXE = Axe().axe_script
 _LOOK = "async asked => (await axe.run(document, asked)).violations"
 GRAVE = ("serious", "critical")
-_WIDER = "document.scrollingElement.scrollWidth - window.innerWidth"
+# Of the page, or of a table that would have to be pushed to and fro.
+_WIDER = """Math.max(document.scrollingElement.scrollWidth - window.innerWidth,
+  ...[...document.querySelectorAll(".wide")].map(each => each.scrollWidth - each.clientWidth))"""
 
 
 @dataclass

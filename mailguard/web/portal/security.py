@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from mailguard.auth.accounts import TotpDevice
-from mailguard.desk import addresses, authenticators, recovery_codes, sessions
+from mailguard.desk import addresses, authenticators, passkeys, recovery_codes, sessions
 from mailguard.store import ChangeRefused
 from mailguard.web import paths
 from mailguard.web.elsewhere import lead
@@ -30,7 +30,7 @@ async def overview(request: Request, visit: Member) -> Response:
 @router.get(_ONE)
 async def authenticator(request: Request, visit: Member, device_id: str) -> Response:
     """One authenticator: its name, and its end with what follows from that."""
-    return _authenticator(request, visit, await _device(visit, device_id))
+    return await _authenticator(request, visit, await _device(visit, device_id))
 
 
 @router.post(_ONE + "/name", dependencies=[Posted])
@@ -40,7 +40,7 @@ async def rename(request: Request, visit: Member, device_id: str, name: Annotate
     try:
         await authenticators.rename(visit.house.desk, visit.signed, device_id, name.strip())
     except ChangeRefused:
-        return _authenticator(request, visit, device, refused=True)
+        return await _authenticator(request, visit, device, refused=True)
     return lead(paths.SECURITY, done="authenticator-renamed")
 
 
@@ -131,10 +131,19 @@ async def _overview(request: Request, visit: Visit, *, address: str | None = Non
     )
 
 
-def _authenticator(request: Request, visit: Visit, device: TotpDevice, *, refused: bool = False) -> Response:
-    own = device.id == visit.signed.device
+async def _authenticator(request: Request, visit: Visit, device: TotpDevice, *, refused: bool = False) -> Response:
+    desk, account = visit.house.desk, visit.account
+    there = [each for each in await desk.store.devices.list(account.name) if each.confirmed_at is not None]
+    last = [each.id for each in there] == [device.id] and not await passkeys.there(desk, visit.signed)
     return render(
-        request, "security_authenticator.html", status=400 if refused else 200, device=device, own=own, refused=refused
+        request,
+        "security_authenticator.html",
+        status=400 if refused else 200,
+        device=device,
+        own=device.id == visit.signed.device,
+        last=last,
+        must=last and desk.policies.of(account).demands_factor(account, desk.clock.now()),
+        refused=refused,
     )
 
 

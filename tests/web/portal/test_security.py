@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mailguard.auth.accounts import AccountName
+from mailguard.auth.policy import Policy
 from mailguard.auth.standing import FRESH_SECONDS
+from mailguard.config.choices import TwoFactor
 from mailguard.store.portal_sessions import Browser as Held
 from mailguard.web import paths
 from tests.auth.test_authenticator import ANN, HOME
@@ -129,3 +131,20 @@ async def test_what_a_browser_calls_itself_is_text(portal: Portal) -> None:
     page = await browser.get(paths.SECURITY)
     assert MARKUP not in page.text
     assert "&lt;img src=x" in page.text
+
+
+async def test_before_the_last_authenticator_goes_one_is_warned_or_stopped(portal: Portal) -> None:
+    browser = await portal.with_factor()
+    (device,) = await portal.store.devices.list(ANN)
+    where = f"{paths.AUTHENTICATORS}/{device.id}"
+    page = await browser.get(where)
+    assert "your password alone opens your mail again" in page.text
+    portal.policy = Policy(two_factor=TwoFactor.ENFORCE)
+    demanding = portal.browser()
+    demanding.cookies = browser.cookies
+    page = await demanding.get(where)
+    assert "Add another first" in page.text
+    assert f"{where}/remove" not in page.text
+    refused = await demanding.post(f"{where}/remove", page.form(f"{where}/name"))
+    assert refused.status == 400
+    assert len(await portal.store.devices.list(ANN)) == 1

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mailguard.auth.attempt import MailProtocol
 
 
+LABEL_CHARACTERS = 60  # as of those that people make themselves
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What the app password of a link shall be. No protocols: all that there are. Lengths in seconds, None for no end:
@@ -50,6 +53,8 @@ async def seen(bureau: Bureau, acting: Acting, name: AccountName) -> tuple[AppPa
 
 async def claim_link(bureau: Bureau, acting: Acting, name: AccountName, wish: Wish) -> Link:
     """A link that makes an app password for its owner, once, within 24 hours, signed in."""
+    if not wish.label.strip() or len(wish.label) > LABEL_CHARACTERS or not wish.label.isprintable():
+        raise ChangeRefused(f"the label has 1 to {LABEL_CHARACTERS} printable characters, to know the device by later")
     account, now = await _account(bureau, name), bureau.now()
     policy = bureau.limits.of(account.group)
     claim = Claim(

@@ -1,4 +1,4 @@
-"""Live sessions of mail clients: who is connected now, and cutting them off."""
+"""Live sessions, of mail clients and of browsers at the portal: who is connected now, and cutting them off."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mailguard.admin.acting import Acting
     from mailguard.admin.bureau import Bureau
     from mailguard.store.administration import Administration
+    from mailguard.store.portal_sessions import PortalSession
     from mailguard.store.sessions import SessionRow
 
 
@@ -25,6 +26,23 @@ async def live(bureau: Bureau, acting: Acting, name: AccountName | None = None) 
     found = await bureau.store.sessions.list(name)
     seen = await bureau.store.search.within(current.limit, {row.account for row in found})
     return tuple(row for row in found if row.account in seen)
+
+
+async def browsers(bureau: Bureau, acting: Acting, name: AccountName | None = None) -> tuple[PortalSession, ...]:
+    """One account's browsers that are signed in at the portal, or all. Within the limit of whoever looks."""
+    current = await bureau.reads(acting)
+    found = await bureau.store.portal_sessions.list(name)
+    return tuple(session for session in found if current.limit.reaches(session.account))
+
+
+async def end_browser(bureau: Bureau, acting: Acting, name: AccountName, session_id: str) -> None:
+    """Sign one browser of an account out."""
+    await bureau.do(
+        acting,
+        Act.REVOKE,
+        named(name),
+        lambda changes: changes.portal_sessions.end(name, session_id, actor=acting.actor, why="ended-by-administrator"),
+    )
 
 
 async def end(bureau: Bureau, acting: Acting, session_id: str) -> None:

@@ -15,6 +15,7 @@ from mailguard.store.grants import Grants
 from mailguard.store.members import Members
 from mailguard.store.passkeys import Passkeys
 from mailguard.store.passwords import Passwords
+from mailguard.store.portal_sessions import PortalSessions
 from mailguard.store.sessions import Sessions
 from mailguard.store.vault import Vault
 
@@ -44,6 +45,7 @@ class Changes:
         self.passwords = Passwords(by)
         self.grants = Grants(by)
         self.sessions = Sessions(by)
+        self.portal_sessions = PortalSessions(by)
 
     def checked(self, check: Callable[[Connection], None]) -> Changes:
         """The same nouns, where each change first passes a check in its own transaction."""

@@ -69,6 +69,7 @@ _FIND = (
 _BY_ID = (
     select(portal_sessions, accounts).join(accounts, accounts.c.id == _c.account_id).where(_c.id == bindparam("wanted"))
 )
+_ALL = select(portal_sessions, accounts).join(accounts, accounts.c.id == _c.account_id).order_by(_c.signed_at, _c.id)
 _OF_ACCOUNT = (
     select(portal_sessions, accounts)
     .join(accounts, accounts.c.id == _c.account_id)
@@ -135,13 +136,16 @@ class PortalSessions:
         """The same browser may do something else now: a new token, as at a sign-in."""
         return await self.open(signed, browser, instead=session.id)
 
-    async def list(self, name: AccountName) -> tuple[PortalSession, ...]:
-        """An account's sessions that stand, oldest first."""
+    async def list(self, name: AccountName | None = None) -> tuple[PortalSession, ...]:
+        """The sessions that stand, an account's or everybody's, oldest first."""
         now = self._by.now()
 
         def work(connection: Connection) -> tuple[PortalSession, ...]:
-            account = self._by.demand(connection, name)
-            found = connection.execute(_OF_ACCOUNT, {"owner": account.id}).mappings().all()
+            if name is None:
+                found = connection.execute(_ALL).mappings().all()
+            else:
+                owner = self._by.demand(connection, name).id
+                found = connection.execute(_OF_ACCOUNT, {"owner": owner}).mappings().all()
             standing = (self._standing(connection, row, now) for row in found)
             return tuple(session for session in standing if isinstance(session, PortalSession))
 

@@ -39,7 +39,6 @@ from mailguard.store.ids import new_id
 from mailguard.store.keys import Keys
 from mailguard.store.ledger import StoreLedger
 from mailguard.store.notices import Notices
-from mailguard.store.portal_sessions import PortalSessions
 from mailguard.store.probes import Probes
 from mailguard.store.rechecks import Rechecks
 from mailguard.store.revocations import Revocations
@@ -73,7 +72,6 @@ class Store(Changes):
         self.crowds = Crowds(administration)
         self.history = History(administration)
         self.watched = WatchedLogins(administration)
-        self.portal_sessions = PortalSessions(administration)
         self.handouts = Handouts(administration, self.portal_sessions)
         self.search = Search(administration)
         self.trail = Trail(administration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
@@ -96,7 +97,9 @@ class Browser:
         pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> Message:
-            return pending.pop(0) if pending else {"type": "http.disconnect"}
+            if not pending:
+                await asyncio.Event().wait()  # it stays until the answer is there
+            return pending.pop(0)
 
         async def send(message: Message) -> None:
             answered.append(message)

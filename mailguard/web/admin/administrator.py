@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from mailguard.admin import accounts, gate
 from mailguard.admin.acting import Acting
-from mailguard.admin.bureau import Bureau
+from mailguard.admin.bureau import Bureau, NotAllowed
 from mailguard.admin.gate import Act
 from mailguard.auth.names import NameRefused
 from mailguard.web.visit import Member, Visit
@@ -30,6 +30,12 @@ class Official:
     def may(self, act: str, account: Account | None) -> bool:
         """Whether a page offers them this act of the gate, by its name. The act itself asks again."""
         return gate.may(self.acting, Act[act], account) is None
+
+    def demand(self, act: Act, account: Account | None) -> None:
+        """NotAllowed, FreshNeeded: before somebody fills a form in for nothing."""
+        if denial := gate.may(self.acting, act, account):
+            raise NotAllowed(denial)
+        self.bureau.demand_fresh(self.acting, act)
 
     def name(self, typed: str) -> AccountName:
         """The account name in a page's address; no account can have another."""

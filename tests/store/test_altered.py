@@ -60,6 +60,7 @@ LEFT_OUT = {
     "passkeys.last_used_at": "written at every use, shown only",
     "grants.idle_since": "written at every session's end; the hard end stands under the MAC",
     "grants.ended_at": "set without the keys by whatever ends many at once; the hash is erased with it",
+    "one_time_codes.kept_at": "set when their owner says that they are kept; the page asks for that, no more",
     "portal_sessions.seen_at": "written at every use: an idle hour can be stretched by it, to the fixed end",
     "vault.refused_at": "set by the store's answer; it decides only when the store is asked again",
 }

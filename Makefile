@@ -35,12 +35,13 @@ ldap: $(VENV)/.run  ## python-ldap, built here: what identity.source = "ldap" ne
 demo: $(VENV)/.demo  ## the guard before an embedded mail store (DEMO_FOR=20s ends by itself)
 	@$(BIN)/mailguard demo
 
-check: $(VENV)/.dev  ## format, lint, types, layers, example configuration, tree
+check: $(VENV)/.dev  ## format, lint, types, layers, example configuration, description of the API, tree
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m mailguard.config.example --check config.toml
+	$(BIN)/python -m mailguard.web.api.document --check docs/operators/openapi.json
 	$(BIN)/python -m pytest -q tests/repository/test_tree.py
 
 test: $(VENV)/.dev system-packages  ## every test, real Dovecot and Postfix included, and the coverage gates

@@ -136,6 +136,7 @@ async def bring(bureau: Bureau, acting: Acting, lines: Iterable[str]) -> Importe
     wanted = _read(bureau, lines)
     added: list[AccountName] = []
     for name, group in wanted.items():
+        await bureau.lets(acting, Act.ADD, replace(nobody(name), group=group))  # or else lists tell who has an account
         if await bureau.store.accounts.get(name) is None:
             await add(bureau, acting, name, group=group)
             added.append(name)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailguard.admin.acting import Means
-from mailguard.admin.bureau import named
+from mailguard.admin.bureau import named, nobody
 from mailguard.admin.gate import Act
 from mailguard.auth.accounts import Claim
 from mailguard.auth.passwords import digest_claim, generate_app_password, shorter
@@ -16,7 +16,7 @@ from mailguard.store.claims import CLAIM_SECONDS
 if TYPE_CHECKING:
     from mailguard.admin.acting import Acting
     from mailguard.admin.bureau import Bureau
-    from mailguard.auth.accounts import Account, AccountName, AppPassword, Network
+    from mailguard.auth.accounts import AccountName, AppPassword, Network
     from mailguard.auth.attempt import MailProtocol
 
 
@@ -55,7 +55,8 @@ async def claim_link(bureau: Bureau, acting: Acting, name: AccountName, wish: Wi
     """A link that makes an app password for its owner, once, within 24 hours, signed in."""
     if not wish.label.strip() or len(wish.label) > LABEL_CHARACTERS or not wish.label.isprintable():
         raise ChangeRefused(f"the label has 1 to {LABEL_CHARACTERS} printable characters, to know the device by later")
-    account, now = await _account(bureau, name), bureau.now()
+    # Where there is none the gate speaks first: or else links would tell which accounts are beyond somebody's limit.
+    account, now = await bureau.store.accounts.get(name) or nobody(name), bureau.now()
     policy = bureau.limits.of(account.group)
     claim = Claim(
         id=new_id(),
@@ -67,7 +68,7 @@ async def claim_link(bureau: Bureau, acting: Acting, name: AccountName, wish: Wi
         networks=wish.networks,
         life=_length(acting, wish.life, policy.app_password_expires),
         idle=_length(acting, wish.idle, policy.app_password_idle),
-        person_id="" if wish.person is None else (await _account(bureau, wish.person)).id,
+        person_id="" if wish.person is None else await _person(bureau, wish.person),
         client_lock=wish.client_lock,
         issued_by=acting.actor,
     )
@@ -103,12 +104,11 @@ def _length(acting: Acting, asked: float | None, most: float | None) -> float | 
     return asked if acting.means is Means.OPERATOR else shorter(asked, most)
 
 
-async def _account(bureau: Bureau, name: AccountName) -> Account:
-    """For its id alone, before the gate has spoken: what is made of it is refused there."""
+async def _person(bureau: Bureau, name: AccountName) -> str:
     account = await bureau.store.accounts.get(name)
     if account is None:
         raise ChangeRefused(f"there is no account {name}; do: mailguard account add {name}")
-    return account
+    return account.id
 
 
 def _scope(bureau: Bureau, asked: frozenset[MailProtocol]) -> frozenset[MailProtocol]:

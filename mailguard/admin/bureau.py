@@ -19,7 +19,7 @@ from mailguard.auth.roles import Role
 from mailguard.auth.standing import FRESH_SECONDS, Standing
 from mailguard.store import ChangeRefused, api_keys
 from mailguard.store.accounts import is_last_owner
-from mailguard.store.errors import FreshNeeded
+from mailguard.store.errors import Absent, FreshNeeded, KeyEnded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -80,12 +80,16 @@ class Bureau:
         _demand(may(current, Act.READ, None))
         return current
 
+    async def lets(self, acting: Acting, act: Act, account: Account) -> None:
+        """NotAllowed unless they may do this to such an account now: before anything is told of it."""
+        _demand(may(await self.store.by.database.read(lambda c: self._today(c, acting)), act, account))
+
     async def reads_of(self, acting: Acting, name: AccountName) -> Account:
         """The account of this name. NotAllowed where it is not within the limit of whoever acts, in the same words
         whether there is one or not."""
         current, account = await self.reads(acting), await self.store.accounts.get(name)
         if account is None and may(current, Act.READ, nobody(name)) is None:
-            raise ChangeRefused(f"there is no account {name}: see `mailguard account list`")
+            raise Absent(f"there is no account {name}: see `mailguard account list`")
         _demand(may(current, Act.READ, account or nobody(name)))
         return account or nobody(name)
 
@@ -138,7 +142,7 @@ class Bureau:
             case Means.API_KEY:
                 key = api_keys.today(self.store.by, connection, acting.key)
                 if key is None:
-                    raise ChangeRefused(api_keys.ENDED)
+                    raise KeyEnded(api_keys.ENDED)
                 return replace(acting, role=key.role, limit=key.limit, scopes=key.scopes)
 
     def _signed_in_today(self, connection: Connection, acting: Acting) -> Acting:

@@ -167,6 +167,11 @@ def _towards(acting: Acting, act: Act, account: Account, becomes: Account | None
     return None
 
 
+def takes(act: Act) -> tuple[frozenset[Role], Scope | None]:
+    """The roles that do it, and the scope by which an API key does; None: none does."""
+    return _ROLES[act], _SCOPES.get(act)
+
+
 def may_give(acting: Acting, role: Role, limit: RoleLimit) -> Denial | None:
     """May they give this role, to a person or to an API key?"""
     if role is not Role.NONE and not (acting.role is Role.OWNER and limit.within(acting.limit)):

@@ -13,7 +13,7 @@ from mailguard.auth.api_keys import LONGEST_SECONDS, ApiKey
 from mailguard.auth.passwords import digests
 from mailguard.auth.roles import EVERYTHING, Role
 from mailguard.keyring import Purpose
-from mailguard.store import ChangeRefused, new_id
+from mailguard.store import Absent, ChangeRefused, new_id
 
 if TYPE_CHECKING:
     from mailguard.admin.bureau import Bureau
@@ -82,7 +82,7 @@ async def seen(bureau: Bureau, acting: Acting) -> tuple[ApiKey, ...]:
 async def revoke(bureau: Bureau, acting: Acting, key_id: str) -> None:
     """It opens nothing from now on. Whoever does not reach everything revokes only what they made."""
     if not any(key.id == key_id for key in await seen(bureau, acting)):
-        raise ChangeRefused(f"there is no API key {key_id}: see `mailguard api-key list`")
+        raise Absent(f"there is no API key {key_id}: see `mailguard api-key list`")
     await bureau.do(
         acting, Act.MAKE_KEY, everybody, lambda changes: changes.api_keys.revoke(key_id, actor=acting.actor)
     )

@@ -11,7 +11,7 @@ from mailguard.auth.accounts import AccountKind
 from mailguard.auth.ports import AuditRow
 from mailguard.auth.throttle import owner_key
 from mailguard.store import audit, rows, throttle
-from mailguard.store.errors import ChangeRefused
+from mailguard.store.errors import Absent, ChangeRefused
 from mailguard.store.revocations import revoked_since
 from mailguard.store.schema import accounts
 
@@ -86,7 +86,7 @@ class Administration:
         suspended or reset since, or lost the authenticator that they did it with."""
         account = self.find(connection, name)
         if account is None:
-            raise ChangeRefused(f"there is no account {name}: see `mailguard account list`")
+            raise Absent(f"there is no account {name}: see `mailguard account list`")
         if signed is not None and (
             signed.account_id != account.id
             or revoked_since(connection, signed.revision, account=account.id, device=signed.device, password=account.id)

@@ -13,7 +13,7 @@ from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.auth.roles import Role, RoleLimit, Scope
 from mailguard.store import audit, macs, rows
-from mailguard.store.errors import ChangeRefused
+from mailguard.store.errors import Absent
 from mailguard.store.portal_schema import api_keys
 from mailguard.store.schema import accounts
 
@@ -73,7 +73,7 @@ class ApiKeys:
         def work(connection: Connection) -> None:
             row = connection.execute(_ONE, {"key": key_id}).mappings().first()
             if row is None:
-                raise ChangeRefused(f"there is no API key {key_id}: see `mailguard api-key list`")
+                raise Absent(f"there is no API key {key_id}: see `mailguard api-key list`")
             _revoke(self._by, connection, row, actor)
 
         await self._by.database.write(work)

@@ -10,7 +10,7 @@ from mailguard.auth.accounts import AccountKind, AccountName
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.events import Event
 from mailguard.store import macs, revocations, rows, vault
-from mailguard.store.errors import ChangeRefused, MadeAlready
+from mailguard.store.errors import Absent, ChangeRefused, MadeAlready
 from mailguard.store.revocations import Kind
 from mailguard.store.schema import accounts, app_passwords, members, sessions
 from mailguard.store.schema import revocations as revocation_table
@@ -202,7 +202,7 @@ class AppPasswords:
                 return each, each["mailbox"], name
         if signed is not None:
             raise ChangeRefused("there is no such app password of yours any more")
-        raise ChangeRefused(f"{name} has no app password {app_password_id}: see `mailguard app-password list {name}`")
+        raise Absent(f"{name} has no app password {app_password_id}: see `mailguard app-password list {name}`")
 
     async def expire(self) -> int:
         """End the sessions of app passwords that have run out; how many ran out. Writes only if some did."""

@@ -13,7 +13,7 @@ from mailguard.auth.events import Event
 from mailguard.store import app_passwords, claims, codes, grants, macs, passkeys, revocations, rows
 from mailguard.store.accounts import end_everything
 from mailguard.store.binding import bind, demand_name, unbound
-from mailguard.store.errors import ChangeRefused
+from mailguard.store.errors import Absent, ChangeRefused
 from mailguard.store.ids import new_id
 from mailguard.store.revocations import Kind
 from mailguard.store.schema import accounts, devices
@@ -248,8 +248,8 @@ def _rows_of(connection: Connection, account_id: str) -> Sequence[RowMapping]:
     return connection.execute(_OF_ACCOUNT, {"account": account_id}).mappings().all()
 
 
-def _no_such(name: AccountName, device_id: str) -> ChangeRefused:
-    return ChangeRefused(f"{name} has no authenticator {device_id}: see `mailguard totp list {name}`")
+def _no_such(name: AccountName, device_id: str) -> Absent:
+    return Absent(f"{name} has no authenticator {device_id}: see `mailguard totp list {name}`")
 
 
 def _altered(device_id: str) -> ChangeRefused:

@@ -9,6 +9,14 @@ class ChangeRefused(Exception):
     """An administrative change that cannot be done as asked: one line for whoever asked, saying what to do."""
 
 
+class Absent(ChangeRefused):
+    """What was named is not there."""
+
+
+class KeyEnded(ChangeRefused):
+    """The API key that somebody acts by was revoked meanwhile, or its maker is an administrator no more."""
+
+
 class FreshNeeded(ChangeRefused):
     """It takes a sign-in of the last minutes, with a factor: a browser that was left open must not do this."""
 

@@ -11,7 +11,7 @@ from mailguard.auth.accounts import Grant
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.store import audit, macs, revocations
-from mailguard.store.errors import ChangeRefused
+from mailguard.store.errors import Absent, ChangeRefused
 from mailguard.store.ids import new_id
 from mailguard.store.rows import grant_of, grant_values
 from mailguard.store.schema import accounts, grants, sessions
@@ -162,7 +162,7 @@ class Grants:
                 if row is None or row["owner"] != signed.name:
                     raise ChangeRefused("this has ended already")
             if row is None:
-                raise ChangeRefused(f"there is no grant {grant_id}: see `mailguard grant list`")
+                raise Absent(f"there is no grant {grant_id}: see `mailguard grant list`")
             owner: AccountName = row["owner"]
             end_one(connection, grant_id, now)
             self._by.record(connection, Event.GRANT_REVOKED, owner, actor, credential=grant_id)

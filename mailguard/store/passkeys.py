@@ -16,7 +16,7 @@ from mailguard.auth.accounts import Passkey
 from mailguard.auth.events import Event
 from mailguard.store import macs, revocations, rows
 from mailguard.store.binding import bind, demand_name, unbound
-from mailguard.store.errors import ChangeRefused
+from mailguard.store.errors import Absent, ChangeRefused
 from mailguard.store.ids import new_id
 from mailguard.store.portal_schema import passkeys, used_challenges
 from mailguard.store.revocations import Kind
@@ -184,5 +184,5 @@ def _rows_of(connection: Connection, account_id: str) -> Sequence[RowMapping]:
 def _demand_row(connection: Connection, account: Account, passkey_id: str) -> RowMapping:
     row = next((row for row in _rows_of(connection, account.id) if row[_c.id] == passkey_id), None)
     if row is None:
-        raise ChangeRefused(f"{account.name} has no passkey {passkey_id}: see `mailguard passkey list {account.name}`")
+        raise Absent(f"{account.name} has no passkey {passkey_id}: see `mailguard passkey list {account.name}`")
     return row

@@ -13,7 +13,7 @@ from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.store import audit, client_lock, grants, revocations
 from mailguard.store.accounts import end_everything
-from mailguard.store.errors import ChangeRefused
+from mailguard.store.errors import Absent, ChangeRefused
 from mailguard.store.revocations import Kind
 from mailguard.store.schema import app_passwords, sessions
 from mailguard.store.schema import grants as grant_table
@@ -170,7 +170,7 @@ class Sessions:
                 if found is None or signed.name not in (found[_c.account], found[_c.person]):
                     raise ChangeRefused("this session has ended already")
             if found is None:
-                raise ChangeRefused(f"there is no session {session_id}: see `mailguard session list`")
+                raise Absent(f"there is no session {session_id}: see `mailguard session list`")
             session, now = _session(found), self._by.now()
             if session.grant:
                 grants.end_one(connection, session.grant, now)

@@ -19,6 +19,7 @@ from mailguard.auth.ports import StoreUnavailable
 from mailguard.store import ChangeRefused, FreshNeeded
 from mailguard.web import paths
 from mailguard.web.admin import routes as admin
+from mailguard.web.api.application import application as api
 from mailguard.web.discovery import routes as discovery
 from mailguard.web.edge import Edge
 from mailguard.web.elsewhere import Elsewhere, lead
@@ -71,6 +72,7 @@ def application(held: Held) -> ASGIApp:
         discovery,
     ):
         app.include_router(pages.router)
+    app.mount(paths.API, api(held))
     app.exception_handler(Elsewhere)(_elsewhere)
     app.exception_handler(FormRefused)(_form_refused)
     app.exception_handler(FreshNeeded)(_fresh_needed)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from mailguard.admin.app_passwords import LABEL_CHARACTERS
+
 MOST = 200  # rows of one page
 
 
@@ -37,7 +39,9 @@ def _printable(text: str) -> str:
 
 
 Text = Annotated[str, StringConstraints(max_length=254), AfterValidator(_printable)]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"\S"), AfterValidator(_printable)]
+Label = Annotated[
+    str, StringConstraints(min_length=1, max_length=LABEL_CHARACTERS, pattern=r"\S"), AfterValidator(_printable)
+]
 Size = Annotated[int, Field(ge=1, le=MOST, description="Rows of a page.")]
 
 

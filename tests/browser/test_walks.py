@@ -14,6 +14,7 @@ from playwright.async_api import Browser, Page, expect
 
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.events import Event
+from mailguard.auth.roles import Role
 from tests.browser import ways
 from tests.browser.chromium import person
 from tests.browser.hands import Hand, Keyboard, Mouse
@@ -86,6 +87,25 @@ async def test_revoking_a_device_cuts_it_off(chromium: Browser, guard: Guard) ->
         await device.locator("summary").filter(has_text="Revoke").click()
         ends = asyncio.gather(*(program.end() for program in there))
         await device.get_by_role("button", name="Revoke").click()
+        await expect(page.get_by_role("status")).to_contain_text("The app password is revoked")
+        await cut_off(guard, who.user.name, await asyncio.wait_for(ends, PATIENCE))
+
+
+async def test_what_an_administrator_revokes_is_cut_off(chromium: Browser, guard: Guard) -> None:
+    chief, who = await guard.enrolled(role=Role.OWNER), await guard.enrolled()
+    login = Login(who.user.name, await guard.issued(who.user, sealed=True))
+    async with person(chromium, guard.portal_url) as page, AsyncExitStack() as programs:
+        there = [programs.enter_context(closing(await entered(guard, each, login))) for each in MailProtocol]
+        hand = Mouse(page)
+        await ways.come_in(hand, chief)
+        await hand.follow("Administration")
+        await hand.follow("Accounts")
+        await hand.fill("Part of the address", who.user.name)
+        await hand.press("Search")
+        await hand.follow(who.user.name)
+        await hand.follow("Revoke app password test")
+        ends = asyncio.gather(*(program.end() for program in there))
+        await hand.press("Revoke app password")
         await expect(page.get_by_role("status")).to_contain_text("The app password is revoked")
         await cut_off(guard, who.user.name, await asyncio.wait_for(ends, PATIENCE))
 

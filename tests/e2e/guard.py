@@ -20,6 +20,7 @@ from mailguard.auth import totp
 from mailguard.auth.accounts import AccountName, AppPassword
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.passwords import digest_app_password, generate_app_password, grouped
+from mailguard.auth.roles import Role
 from mailguard.auth.vault import public_half
 from mailguard.secret import Secret
 from mailguard.store import Store, new_id
@@ -106,12 +107,12 @@ class Guard:
         finally:
             await store.close()
 
-    async def enrolled(self, user: User | None = None) -> Person:
+    async def enrolled(self, user: User | None = None, *, role: Role = Role.NONE) -> Person:
         """Give a user an account and a confirmed authenticator, none of whose codes is used up."""
         user = user or self.stack.user()
         name = AccountName(user.name)
         async with self.records() as store:
-            await store.accounts.add(name, actor=ACTOR)
+            await store.accounts.add(name, actor=ACTOR, role=role)
             device = await store.devices.enrol(name, "test", totp.new_seed(), actor=ACTOR)
             await store.devices.confirm(device.id, 1, actor=ACTOR)
         return Person(user, device.seed.reveal().decode(), device.id)

@@ -63,15 +63,16 @@ class Served:
     origin: str
     held: Held
 
-    def someone(self) -> Someone:
-        """A person with a password, and nothing else yet."""
-        made = Someone(f"p{secrets.token_hex(4)}@example.org", secrets.token_hex(8), totp.new_seed())
+    def someone(self, name: str = "") -> Someone:
+        """A person with a password, and nothing else yet. Those who are to be in pictures have a `name`."""
+        address = f"{name or 'p' + secrets.token_hex(4)}@example.org"
+        made = Someone(address, secrets.token_hex(8), totp.new_seed())
         self.portal.directory.passwords[made.name] = made.password
         return made
 
-    async def enrolled(self, **account: Any) -> Someone:
+    async def enrolled(self, name: str = "", **account: Any) -> Someone:
         """A person with an authenticator."""
-        made, store = self.someone(), self.portal.store
+        made, store = self.someone(name), self.portal.store
         await store.accounts.add(AccountName(made.name), actor=OPERATOR, **account)
         device = await store.devices.enrol(AccountName(made.name), "phone", made.seed, actor=OPERATOR)
         await store.devices.confirm(device.id, 1, actor=OPERATOR)

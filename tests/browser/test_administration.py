@@ -36,7 +36,7 @@ async def a_week_of(served: Served, name: str) -> None:
 
 async def test_every_page(chromium: Browser, served: Served) -> None:
     looks = Looks()
-    chief, ann = await served.enrolled(role=Role.OWNER), await served.enrolled()
+    chief, ann = await served.enrolled("carla", role=Role.OWNER), await served.enrolled("dora")
     await a_week_of(served, ann.name)
     async with person(chromium, served.origin) as page:
         hand = Mouse(page)

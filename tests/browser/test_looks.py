@@ -52,7 +52,7 @@ async def test_the_first_page_and_a_lost_phone(chromium: Browser, served: Served
 
 
 async def test_the_set_up_and_what_is_looked_after_later(chromium: Browser, served: Served) -> None:
-    looks, who = Looks(), served.someone()
+    looks, who = Looks(), served.someone("ben")
     async with person(chromium, served.origin) as page:
         hand = Mouse(page)
         await served.sign_in(page, who, "")
@@ -96,7 +96,7 @@ async def test_the_set_up_and_what_is_looked_after_later(chromium: Browser, serv
 
 
 async def test_programs_and_what_they_did(chromium: Browser, served: Served) -> None:
-    looks, who = Looks(), await served.enrolled()
+    looks, who = Looks(), await served.enrolled("ann")
     async with person(chromium, served.origin) as page:
         hand = Mouse(page)
         await served.come_in(page, who)

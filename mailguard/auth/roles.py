@@ -62,7 +62,7 @@ class RoleLimit:
                 return True
             case Over.DOMAIN:
                 return account.name.partition("@")[2] == self.named
-            case Over.GROUP:
+            case _:
                 return account.group == self.named
 
     def within(self, other: RoleLimit) -> bool:

@@ -1,5 +1,6 @@
 """`mailguard demo` as somebody meets it who tries it out: started, read, used by what it printed, ended."""
 
+import asyncio
 import imaplib
 import os
 import re
@@ -16,7 +17,11 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 
+import pyotp
 import pytest
+
+from tests.e2e.surfing import browser_at
+from tests.web.conftest import sign_in
 
 DEMO = [sys.executable, "-m", "mailguard", "demo"]
 
@@ -171,3 +176,18 @@ def test_it_ends_by_itself_and_leaves_nothing_behind() -> None:
     assert demo.process.returncode == 0, rest
     assert "over" in rest
     assert not demo.folder.exists()
+
+
+async def test_ann_signs_in_at_the_portal_with_password_and_code() -> None:
+    demo = await asyncio.to_thread(start, "--for", "100s")
+    try:
+        assert demo.process.stdout is not None
+        port = int(demo.found(r"https://localhost:(\d+)"))
+        password = demo.found(r"Password +(\S+)")
+        code = pyotp.TOTP(demo.found(r"Key +(.*)").replace(" ", "")).now()
+        ann = browser_at(port, demo.context, name="localhost")
+        page = await sign_in(ann, code, name=demo.address, password=password)
+        assert "__Host-mailguard" in ann.cookies, page.text
+    finally:
+        demo.process.send_signal(signal.SIGINT)
+        await asyncio.to_thread(demo.process.communicate)

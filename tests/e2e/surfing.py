@@ -8,7 +8,7 @@ import ssl
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from tests.web.browser import Browser
+from tests.web.browser import HOST, Browser
 
 if TYPE_CHECKING:
     from tests.e2e.guard import Guard
@@ -18,19 +18,25 @@ TIMEOUT = 60
 
 def browser(guard: Guard, threads: ThreadPoolExecutor | None = None) -> Browser:
     """Somebody's, with no cookies yet. `threads` are its own where many surf at once."""
-    context = ssl.create_default_context(cafile=guard.stack.ca)
+    return browser_at(guard.portal_port, ssl.create_default_context(cafile=guard.stack.ca), threads=threads)
+
+
+def browser_at(
+    port: int, context: ssl.SSLContext, *, name: str = HOST, threads: ThreadPoolExecutor | None = None
+) -> Browser:
+    """At a port of this machine, where `name` is asked for."""
 
     def ask(scope: dict[str, Any], body: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        connection = http.client.HTTPSConnection("localhost", guard.portal_port, timeout=TIMEOUT, context=context)
+        connection = http.client.HTTPSConnection("localhost", port, timeout=TIMEOUT, context=context)
         try:
             query = b"?" + scope["query_string"] if scope["query_string"] else b""
             target = (scope["raw_path"] + query).decode()
             connection.putrequest(scope["method"], target, skip_host=True, skip_accept_encoding=True)
-            for name, value in [*scope["headers"], (b"content-length", str(len(body)).encode())]:
-                connection.putheader(name.decode(), value)
+            for header, value in [*scope["headers"], (b"content-length", str(len(body)).encode())]:
+                connection.putheader(header.decode(), value.replace(HOST.encode(), name.encode()))
             connection.endheaders(body)
             answer = connection.getresponse()
-            headers = [(name.lower().encode(), value.encode()) for name, value in answer.getheaders()]
+            headers = [(header.lower().encode(), value.encode()) for header, value in answer.getheaders()]
             return answer.status, headers, answer.read()
         finally:
             connection.close()

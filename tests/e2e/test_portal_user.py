@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -55,6 +57,10 @@ async def test_the_portal_works_and_cannot_read_the_masters_secret(stack: Stack)
         users = {"server": {"user": mail.pw_name}, "portal": {"user": web.pw_name}}
         configuration = configure(copied, folder, "master", ports=ports, overrides=users)
         keyring.create(folder / KEYS)
+        share(folder, mail, copied.certificate.key.name)
+        command = [*python, "-m", "mailguard", "--config", str(configuration), "serve"]
+        refused = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
+        assert (refused.returncode, "keys.toml: cannot be read" in refused.stderr) == (3, True), refused.stderr
         share(folder, mail, KEYS, copied.certificate.key.name)
         log = Log(folder / "mailguard.log")
         with started(configuration, ports, log, python) as process:

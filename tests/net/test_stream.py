@@ -57,23 +57,28 @@ async def test_both_ends_talk(maybe_tls: Tls | None) -> None:
     await asyncio.gather(client.close(), server.close())
 
 
+async def heard_out(stream: Stream) -> bytes:
+    """All that comes, then a close in return: else the other side waits for one."""
+    received = await read_all(stream)
+    await stream.close()
+    return received
+
+
 async def test_close_delivers_what_was_written_and_then_reads_as_end(maybe_tls: Tls | None) -> None:
     client, server = await stream_pair(maybe_tls)
     letter = bytes(range(256)) * 4096
     server.write(letter)
-    received, _ = await asyncio.gather(read_all(client), server.close())
+    received, _ = await asyncio.gather(heard_out(client), server.close())
     assert received == letter
     assert await client.read() == b""
-    await client.close()
 
 
 async def test_what_was_received_before_the_end_is_still_read(maybe_tls: Tls | None) -> None:
     client, server = await stream_pair(maybe_tls)
     client.write(b"a1 LOGOUT\r\n")
-    await client.close()
-    assert await read_all(server) == b"a1 LOGOUT\r\n"
+    _, received = await asyncio.gather(client.close(), heard_out(server))
+    assert received == b"a1 LOGOUT\r\n"
     assert await server.read() == b""
-    await server.close()
 
 
 async def test_writing_to_a_peer_that_reset_is_harmless(listener: socket.socket) -> None:
@@ -339,9 +344,8 @@ async def test_a_pipelining_client_hears_the_last_reply(maybe_tls: Tls | None) -
     client.write(bytes(4_000_000))
     await server.read()
     server.write(b"* BYE too much\r\n")
-    _, received = await asyncio.gather(server.close(), read_all(client))
+    _, received = await asyncio.gather(server.close(), heard_out(client))
     assert received == b"* BYE too much\r\n"
-    await client.close()
 
 
 async def test_input_during_a_close_does_not_cost_the_peer_the_rest(maybe_tls: Tls | None) -> None:

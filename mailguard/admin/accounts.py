@@ -13,7 +13,7 @@ from mailguard.auth.roles import EVERYTHING, Role, RoleLimit
 from mailguard.store import ChangeRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mailguard.admin.acting import Acting
     from mailguard.admin.bureau import Bureau
@@ -31,6 +31,15 @@ class Imported:
 
     added: tuple[AccountName, ...]
     there: tuple[AccountName, ...]
+
+
+class ListRefused(ChangeRefused):
+    """`lines` says of each line that cannot be why; nothing was made."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        more = f"; and {len(lines) - 1} more lines" if len(lines) > 1 else ""
+        super().__init__(f"{lines[0]}{more}")
+        self.lines = lines
 
 
 async def search(
@@ -101,7 +110,7 @@ async def change(
 
     return await bureau.do(
         acting,
-        (*groups, *roles),
+        (*groups, *roles) or Act.SET_GROUP,
         named(name),
         lambda changes: changes.accounts.change(
             name, actor=acting.actor, group=group, role=role, role_limit=role_limit
@@ -130,43 +139,64 @@ async def remove(bureau: Bureau, acting: Acting, name: AccountName) -> None:
     await bureau.do(acting, Act.REMOVE, named(name), lambda c: c.accounts.remove(name, actor=acting.actor))
 
 
+async def plan(bureau: Bureau, acting: Acting, lines: Iterable[str]) -> Imported:
+    """What `bring` would make of these lines. Nothing is made."""
+    return _sorted_out(await _planned(bureau, acting, lines))
+
+
 async def bring(bureau: Bureau, acting: Acting, lines: Iterable[str]) -> Imported:
-    """Make the accounts of CSV lines, `address` or `address,group`. ChangeRefused names the first line that cannot be,
-    before any account is made; whoever has one keeps it as it is."""
+    """Make the accounts of CSV lines, `address` or `address,group`; whoever has one keeps it as it is. ListRefused
+    names the lines that cannot be, NotAllowed comes of those that whoever acts may not make: before any is made."""
+    planned = await _planned(bureau, acting, lines)
+    for name, group in planned.items():
+        if group is not None:
+            await add(bureau, acting, name, group=group)
+    return _sorted_out(planned)
+
+
+def _sorted_out(planned: Mapping[AccountName, str | None]) -> Imported:
+    return Imported(
+        tuple(name for name, group in planned.items() if group is not None),
+        tuple(name for name, group in planned.items() if group is None),
+    )
+
+
+async def _planned(bureau: Bureau, acting: Acting, lines: Iterable[str]) -> dict[AccountName, str | None]:
+    """The group that each name gets; None where it is an account already."""
     wanted = _read(bureau, lines)
-    added: list[AccountName] = []
     for name, group in wanted.items():
         await bureau.lets(acting, Act.ADD, replace(nobody(name), group=group))  # or else lists tell who has an account
-        if await bureau.store.accounts.get(name) is None:
-            await add(bureau, acting, name, group=group)
-            added.append(name)
-    return Imported(tuple(added), tuple(name for name in wanted if name not in set(added)))
+    return {name: group if await bureau.store.accounts.get(name) is None else None for name, group in wanted.items()}
 
 
 def _read(bureau: Bureau, lines: Iterable[str]) -> dict[AccountName, str]:
     wanted: dict[AccountName, str] = {}
+    refused: list[str] = []
     for number, line in enumerate(lines, 1):
         if number > IMPORTED_MOST:
             raise ChangeRefused(f"more than {IMPORTED_MOST} lines: split the list")
         if not line.strip() or line.startswith("#"):
             continue
-        name, group = _line(bureau, number, [cell.strip() for cell in line.split(",")])
-        if wanted.setdefault(name, group) != group:
-            raise ChangeRefused(f"line {number}: {name} stands there twice, in two groups: mend the list")
+        try:
+            name, group = _line(bureau, [cell.strip() for cell in line.split(",")])
+            if wanted.setdefault(name, group) != group:
+                raise ChangeRefused(f"{name} stands there twice, in two groups: mend the list")
+        except ChangeRefused as why:
+            refused.append(f"line {number}: {why}")
+    if refused:
+        raise ListRefused(tuple(refused))
     return wanted
 
 
-def _line(bureau: Bureau, number: int, cells: Sequence[str]) -> tuple[AccountName, str]:
+def _line(bureau: Bureau, cells: Sequence[str]) -> tuple[AccountName, str]:
     address, group = (*cells, "")[:2]
+    if len(cells) > 2:
+        raise ChangeRefused("has more than two columns: write address,group")
+    _demand_group(bureau, group)
     try:
-        if len(cells) > 2:
-            raise ChangeRefused("has more than two columns: write address,group")
-        _demand_group(bureau, group)
         return bureau.canonical(address), group
     except NameRefused as refused:
-        raise ChangeRefused(f"line {number}: this account name {refused}; mend the list") from None
-    except ChangeRefused as refused:
-        raise ChangeRefused(f"line {number}: {refused}") from None
+        raise ChangeRefused(f"this account name {refused}; mend the list") from None
 
 
 def _demand_group(bureau: Bureau, group: str) -> None:

@@ -18,6 +18,7 @@ HANDOUT = "/set-up-device"
 ADMIN = "/admin"
 ADMIN_ACCOUNTS, ADMIN_ADD, ADMIN_IMPORT = "/admin/accounts", "/admin/accounts/add", "/admin/accounts/import"
 ADMIN_SESSIONS, ADMIN_READINESS, ADMIN_POLICY = "/admin/sessions", "/admin/readiness", "/admin/policy"
+ADMIN_KEYS = "/admin/keys"
 ADMIN_RECORD, ADMIN_EXPORT = "/admin/audit", "/admin/audit/export"
 
 _DISCOVERY = ("/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml", "/autodiscover/autodiscover.xml")

@@ -18,7 +18,7 @@ from mailguard.web.house import Held, House
 from mailguard.web.language import language_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from mailguard.auth.accounts import Account, Network
     from mailguard.auth.standing import SignedIn
@@ -120,14 +120,15 @@ Newcomer = Annotated[Visit, Depends(_newcomer)]
 """Somebody who signed in, if only to set up the first factor."""
 
 
-async def posted(request: Request, guest: Guest) -> None:
-    """Demands the form's token. A dependency of every route that changes anything."""
-    form = await request.form()
-    brought = form.get("token", "")
-    if not guest.form_token or not isinstance(brought, str):
-        raise FormRefused
-    if not hmac.compare_digest(brought.encode(), guest.form_token.encode()):
-        raise FormRefused
+async def posted(request: Request, guest: Guest) -> AsyncIterator[None]:
+    """Demands the form's token. A dependency of every route that changes anything. Files that came are closed after."""
+    async with request.form() as form:
+        brought = form.get("token", "")
+        if not guest.form_token or not isinstance(brought, str):
+            raise FormRefused
+        if not hmac.compare_digest(brought.encode(), guest.form_token.encode()):
+            raise FormRefused
+        yield
 
 
 Posted = Depends(posted)

@@ -9,6 +9,8 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from mailguard.admin import accounts
+from mailguard.admin.bureau import NotAllowed
+from mailguard.admin.gate import Act
 from mailguard.auth.accounts import AccountKind, AccountName
 from mailguard.auth.names import NameRefused
 from mailguard.store import ChangeRefused
@@ -52,6 +54,7 @@ async def found(request: Request, me: Administrator, text: str = "", group: str 
 @router.get("/add")
 async def add_page(request: Request, me: Administrator) -> Response:
     """The form for a new one."""
+    me.demand_role(Act.ADD)
     return _add_page(request, me)
 
 
@@ -69,6 +72,8 @@ async def add(
         await accounts.add(me.bureau, me.acting, name, group=group, kind=kind)
     except NameRefused as refused:
         return _add_page(request, me, f"this account name {refused}", address)
+    except NotAllowed:
+        raise
     except ChangeRefused as refused:
         return _add_page(request, me, str(refused), address)
     return lead(page_of(name), done="account-added")

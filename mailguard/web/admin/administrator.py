@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from mailguard.admin import accounts, gate
 from mailguard.admin.acting import Acting
 from mailguard.admin.bureau import Bureau, NotAllowed
-from mailguard.admin.gate import Act
+from mailguard.admin.gate import Act, Denial
 from mailguard.auth.names import NameRefused
 from mailguard.web.visit import Member, Visit
 
@@ -36,6 +36,11 @@ class Official:
         if denial := gate.may(self.acting, act, account):
             raise NotAllowed(denial)
         self.bureau.demand_fresh(self.acting, act)
+
+    def demand_role(self, act: Act) -> None:
+        """NotAllowed where their role does nothing of the kind, whomever it is about."""
+        if gate.may(self.acting, act, None) is Denial.ROLE:
+            raise NotAllowed(Denial.ROLE)
 
     def name(self, typed: str) -> AccountName:
         """The account name in a page's address; no account can have another."""

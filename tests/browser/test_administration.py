@@ -60,7 +60,7 @@ async def test_every_page(chromium: Browser, served: Served) -> None:
             "add": "accounts/add",
             "import": "accounts/import",
             "sessions": "sessions",
-            "record": "audit",
+            "record": "audit?reason=replay",
             "readiness": "readiness",
             "policy": "policy",
         }.items():

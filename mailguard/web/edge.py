@@ -1,6 +1,6 @@
 """What every request goes through before a page sees it, and every answer before it leaves. Plain ASGI.
 
-host → where it comes from → how long it is → the page → headers
+host → where it comes from → how it is written → how long it is → the page → headers
 """
 
 from __future__ import annotations
@@ -98,6 +98,17 @@ def _demand(scope: Scope, house: House) -> None:
         return  # programs bring no cookie, and none is looked at there
     if not _same_origin(headers, house, host):
         raise HTTPException(403, "This form came from another site.")
+    if not _is_form(headers, path):
+        raise HTTPException(415, "A form is sent as application/x-www-form-urlencoded.")
+
+
+def _is_form(headers: Headers, path: str) -> bool:
+    """Ours are encoded in the one way, but for those that bring files. The other one lets whoever sends it choose among
+    all of Python's codecs for what they typed, and some of them make text that can be neither kept nor compared."""
+    sent, _, said = headers.get("content-type", "").lower().partition(";")
+    if paths.takes_files(path) and sent.strip() == "multipart/form-data":
+        return "charset=" not in said.replace(" ", "")
+    return sent.strip() == "application/x-www-form-urlencoded"
 
 
 def _name(host: str) -> str:

@@ -67,7 +67,7 @@ class Browser:
         """A page, and no further."""
         return await self.send("GET", path, headers=headers)
 
-    async def post(self, path: str, values: Mapping[str, str], **headers: str) -> Page:
+    async def post(self, path: str, values: Mapping[str, str | bytes], **headers: str) -> Page:
         """A form sent as a browser sends it from a page of ours."""
         own = {"origin": f"https://{HOST}", "content-type": "application/x-www-form-urlencoded"}
         return await self.send("POST", path, urlencode(values).encode(), {**own, **headers})

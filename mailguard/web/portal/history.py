@@ -30,8 +30,8 @@ async def history(
     request: Request,
     visit: Onlooker,
     only: str = "",
-    at: Annotated[float | None, Query()] = None,
-    seq: Annotated[int, Query()] = 0,
+    at: Annotated[float | None, Query(allow_inf_nan=False)] = None,
+    seq: Annotated[int, Query(ge=0, lt=2**63)] = 0,  # the records hold no greater number, and say so by failing
 ) -> Response:
     """One page of it. `at` and `seq`: where the page before ended."""
     store, name = visit.house.store, visit.account.name

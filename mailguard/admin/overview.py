@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailguard.admin import sessions
+from mailguard.auth.standing import Site
 from mailguard.store.search import Wanted
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Overview:
 
     sign_ins: Mapping[tuple[int, str], int]  # by day and factor; mail and portal together
     refusals: Mapping[str, int]  # by reason
-    sessions: Mapping[str, int]  # live ones, by protocol
+    sessions: Mapping[str, int]  # live ones, by protocol; of browsers at the portal, too
     people: int
     enrolled: int  # of these, have a factor
     suspended: int
@@ -39,6 +40,7 @@ async def overview(bureau: Bureau, acting: Acting, days: int = 7) -> Overview:
     since = (bureau.now() // DAY - days + 1) * DAY
     sums = await bureau.store.trail.sums(since, current.limit)
     live = await sessions.live(bureau, acting)
+    browsers = await sessions.browsers(bureau, acting)
 
     async def total(wanted: Wanted) -> int:
         return await bureau.store.search.count(wanted, current.limit)
@@ -47,7 +49,7 @@ async def overview(bureau: Bureau, acting: Acting, days: int = 7) -> Overview:
     return Overview(
         sign_ins=sums.granted,
         refusals=sums.refused,
-        sessions=Counter(str(row.protocol) for row in live),
+        sessions=Counter((*(str(row.protocol) for row in live), *(str(Site.PORTAL) for _ in browsers))),
         people=people,
         enrolled=people - await total(Wanted(people=True, no_factor=True)),
         suspended=await total(Wanted(suspended=True)),

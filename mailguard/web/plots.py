@@ -15,7 +15,7 @@ WIDTH = 400
 TICKS = 4  # lines of the scale, at most, and the ground
 
 _LEFT, _RIGHT, _TOP, _HEIGHT, _FOOT = 44, 8, 10, 150, 24
-_BAR, _NAME = 24, 150
+_BAR, _THICK, _SUM = 46, 18, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +62,17 @@ def columns(plot: Plot, description: str) -> Markup:
 
 
 def bars(plot: Plot, description: str) -> Markup:
-    """Lying, one below the other, the series behind each other, each with its sum."""
+    """Lying, one below the other under their labels, the series behind each other, each with its sum."""
     longest = max(1, *(sum(values) for _, values in plot.rows))
-    wide, drawn = WIDTH - _NAME - 44, list[Markup]()
+    wide, drawn = WIDTH - _SUM, list[Markup]()
     for place, (label, values) in enumerate(plot.rows):
-        top, left = place * _BAR, float(_NAME)
-        drawn.append(_text(_NAME - 6, top + 16, label, "end"))
+        top, left = place * _BAR, 0.0
+        drawn.append(_text(0, top + 15, label, "start"))
         for colour, value in enumerate(values, 1):
             long = value / longest * wide
-            drawn.append(_block(left, top + 3, long, _BAR - 6, colour))
+            drawn.append(_block(left, top + 20, long, _THICK, colour))
             left += long
-        drawn.append(_text(left + 4, top + 16, f"{sum(values)}", "start"))
+        drawn.append(_text(left + 5, top + 34, f"{sum(values)}", "start"))
     return _svg(plot, description, _BAR * len(plot.labels), drawn)
 
 

@@ -63,6 +63,8 @@ async def test_every_page(chromium: Browser, served: Served) -> None:
             "record": "audit?reason=replay",
             "readiness": "readiness",
             "policy": "policy",
+            "keys": "keys",
+            "key-add": "keys/add",
         }.items():
             await page.goto(f"/admin/{path}")
             await page.locator("h1").wait_for()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from mailguard.auth.policy import Policy
+from mailguard.auth.roles import Role
 from mailguard.config.choices import TwoFactor
 from tests.browser.chromium import person
 from tests.browser.hands import Mouse
@@ -121,4 +122,41 @@ async def test_programs_and_what_they_did(chromium: Browser, served: Served) -> 
         await looks.at(page, "not-me")
         await page.goto("/")
         await looks.at(page, "overview-in-use")
+    looks.assert_none()
+
+
+PAGES = (
+    "",
+    "devices",
+    "devices/add",
+    "devices/add/iphone",
+    "security",
+    "security/passkeys",
+    "recovery-codes",
+    "history",
+)
+ADMIN_PAGES = (
+    "",
+    "/accounts",
+    "/accounts/add",
+    "/accounts/import",
+    "/sessions",
+    "/audit",
+    "/readiness",
+    "/policy",
+    "/keys",
+)
+
+
+async def test_german_words_fit_too(chromium: Browser, served: Served) -> None:
+    looks, who = Looks(variant="-de", axe=False), await served.enrolled(role=Role.OWNER)
+    async with person(chromium, served.origin, language="de") as page:
+        await page.goto("/sign-in")
+        await expect(page.get_by_role("heading", name="Anmelden")).to_be_visible()
+        await served.come_in(page, who)
+        for path in (*PAGES, *(f"admin{each}" for each in ADMIN_PAGES), f"admin/accounts/{who.name}"):
+            answer = await page.goto(f"/{path}")
+            assert answer is not None
+            assert answer.ok, path
+            await looks.at(page, path.replace("/", "-").replace(who.name, "one") or "overview")
     looks.assert_none()

@@ -18,6 +18,7 @@ from mailguard.auth.roles import Role
 from tests.browser import ways
 from tests.browser.chromium import person
 from tests.browser.hands import Hand, Keyboard, Mouse
+from tests.browser.test_passkeys import authenticator
 from tests.e2e.clients import Login, smtplib_send
 from tests.e2e.guard import Guard
 from tests.e2e.letters import compose
@@ -91,11 +92,10 @@ async def test_revoking_a_device_cuts_it_off(chromium: Browser, guard: Guard) ->
         await cut_off(guard, who.user.name, await asyncio.wait_for(ends, PATIENCE))
 
 
-async def test_what_an_administrator_revokes_is_cut_off(chromium: Browser, guard: Guard) -> None:
+async def test_an_administrator_hands_out_and_revokes(chromium: Browser, guard: Guard) -> None:
+    """A claim link, redeemed in its owner's own browser, opens mail until it is revoked."""
     chief, who = await guard.enrolled(role=Role.OWNER), await guard.enrolled()
-    login = Login(who.user.name, await guard.issued(who.user, sealed=True))
     async with person(chromium, guard.portal_url) as page, AsyncExitStack() as programs:
-        there = [programs.enter_context(closing(await entered(guard, each, login))) for each in MailProtocol]
         hand = Mouse(page)
         await ways.come_in(hand, chief)
         await hand.follow("Administration")
@@ -103,11 +103,35 @@ async def test_what_an_administrator_revokes_is_cut_off(chromium: Browser, guard
         await hand.fill("Part of the address", who.user.name)
         await hand.press("Search")
         await hand.follow(who.user.name)
-        await hand.follow("Revoke app password test")
+        await hand.follow("Make claim link")
+        await hand.fill("What it is for", "Tablet")
+        await hand.press("Make claim link")
+        link = await page.locator("#secret").inner_text()
+        async with person(chromium, guard.portal_url) as theirs:
+            login = Login(who.user.name, await ways.claimed(Mouse(theirs), who, link))
+        there = [programs.enter_context(closing(await entered(guard, each, login))) for each in MailProtocol]
+        await hand.follow("Back to the account")
+        await hand.follow("Revoke app password Tablet")
         ends = asyncio.gather(*(program.end() for program in there))
         await hand.press("Revoke app password")
         await expect(page.get_by_role("status")).to_contain_text("The app password is revoked")
         await cut_off(guard, who.user.name, await asyncio.wait_for(ends, PATIENCE))
+
+
+async def test_a_passkey_lets_in(chromium: Browser, guard: Guard) -> None:
+    who = await guard.enrolled()
+    async with person(chromium, guard.portal_url) as page:
+        await authenticator(page)
+        hand = Mouse(page)
+        await ways.come_in(hand, who)
+        await page.goto("/security/passkeys/add")
+        await hand.fill("Name of the device", "My laptop")
+        await hand.press("Add a passkey")
+        await expect(page.get_by_role("status")).to_contain_text("The passkey counts from now on")
+        await hand.press("Sign out")
+        await ways.first_page(hand, who.user)
+        await hand.press("Use a passkey")
+        await expect(page.get_by_text(f"You are signed in as {who.user.name}")).to_be_visible()
 
 
 async def cut_off(guard: Guard, name: str, ends: Sequence[float]) -> None:

@@ -11,12 +11,22 @@ if TYPE_CHECKING:
     from tests.e2e.stack import User
 
 
-async def sign_in(hand: Hand, user: User, second: str) -> None:
-    """Both pages."""
+async def first_page(hand: Hand, user: User) -> None:
+    """Address and password."""
     await hand.page.goto("/sign-in")
+    await fill_first_page(hand, user)
+
+
+async def fill_first_page(hand: Hand, user: User) -> None:
+    """The same where it is open."""
     await hand.fill("Mail address", user.name)
     await hand.fill("Password", user.password)
     await hand.press("Continue")
+
+
+async def sign_in(hand: Hand, user: User, second: str) -> None:
+    """Both pages."""
+    await first_page(hand, user)
     await hand.fill("Code", second)
     await hand.press("Sign in")
 
@@ -65,5 +75,16 @@ async def add_device(hand: Hand, user: User, program: str, label: str) -> str:
     await hand.follow(program)
     await hand.fill("Name of the device", label)
     await hand.fill("Your mail password", user.password)
+    await hand.press("Make the app password")
+    return (await hand.page.locator("#app-password").text_content() or "").strip()
+
+
+async def claimed(hand: Hand, who: Person, link: str) -> str:
+    """The app password behind an administrator's link, which asks to sign in first."""
+    await hand.page.goto(link)
+    await fill_first_page(hand, who.user)
+    await hand.fill("Code", who.code())
+    await hand.press("Sign in")
+    await hand.fill("Your mail password", who.user.password)
     await hand.press("Make the app password")
     return (await hand.page.locator("#app-password").text_content() or "").strip()

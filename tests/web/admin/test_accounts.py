@@ -16,6 +16,7 @@ from mailguard.auth.roles import Role
 from mailguard.config import Backend, Policy
 from mailguard.store import new_id
 from tests.auth.test_signin import OPERATOR
+from tests.store.words import ANN, admitted, by_code, phone, token
 from tests.web.admin.conftest import AWAY, BOB, CHIEF, Offices
 from tests.web.conftest import sign_in
 
@@ -181,6 +182,24 @@ async def test_one_thing_of_an_account_is_ended(offices: Offices) -> None:
     assert row.revoked_at is not None
     await browser.fill(f"{HERE}/authenticator/{device}")
     assert await offices.portal.store.devices.list(BOB) == ()
+
+
+async def test_a_passkey_and_a_used_code_are_ended(offices: Offices) -> None:
+    browser = await offices.administrator()
+    store, ring = offices.portal.store, offices.portal.ring
+    await offices.account(ANN)
+    device, passkey = await phone(store), await token(store)
+    revision = await store.revocations.newest()
+    admitted(await store.ledger.admit(by_code(ring, device, 101, grant=3600.0, revision=revision)))
+    (row,) = await store.grants.list(ANN)
+    here = f"/admin/accounts/{ANN}"
+    page = await browser.get(here)
+    assert f"{here}/grant/{row.grant.id}" in page.text
+    assert f"{here}/passkey/{passkey.id}" in page.text
+    assert "The code opens nothing more." in (await browser.fill(f"{here}/grant/{row.grant.id}")).text
+    assert "The passkey is removed." in (await browser.fill(f"{here}/passkey/{passkey.id}")).text
+    assert await store.grants.list(ANN) == ()
+    assert await store.passkeys.list(ANN) == ()
 
 
 async def test_the_id_of_somebody_elses_thing_does_nothing(offices: Offices) -> None:

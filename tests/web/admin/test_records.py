@@ -15,6 +15,7 @@ from mailguard.config import Policy
 from mailguard.config.choices import TwoFactor
 from mailguard.store import new_id
 from mailguard.store.sessions import SessionRow
+from tests.store.words import granted
 from tests.web.admin.conftest import AWAY, BOB, CHIEF, Offices
 from tests.web.conftest import sign_in
 
@@ -137,6 +138,21 @@ async def test_readiness_says_by_which_program(offices: Offices) -> None:
     page = await browser.get("/admin/readiness")
     assert "Nobody would be locked out" in page.text
     assert (await browser.get("/admin/readiness?group=none-such")).status == 404
+    await offices.account(BOB)
+    await offices.account(AWAY)
+    for name, client in ((BOB, NASTY), (AWAY, "")):
+        await offices.portal.store.audit.refused(granted(name, factor=Factor.PASSWORD, client=client))
+    page = await browser.get("/admin/readiness")
+    assert "2 accounts would be locked out." in page.text
+    assert page.text.count("192.0.2.7, imap") == 2
+    assert NASTY not in page.text
+
+
+async def test_a_limit_holds_for_readiness(offices: Offices) -> None:
+    browser = await offices.administrator(Role.AUDITOR, "domain:example.org")
+    await offices.account(AWAY)
+    await offices.portal.store.audit.refused(granted(AWAY, factor=Factor.PASSWORD))
+    assert AWAY not in (await browser.get("/admin/readiness")).text
 
 
 async def test_a_limited_owner_ends_not_everybody(offices: Offices) -> None:

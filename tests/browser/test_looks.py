@@ -6,9 +6,7 @@ from dataclasses import replace
 
 from playwright.async_api import Browser, expect
 
-from mailguard.auth.policy import Policy
 from mailguard.auth.roles import Role
-from mailguard.config.choices import TwoFactor
 from tests.browser.chromium import person
 from tests.browser.hands import Mouse
 from tests.browser.looks import Looks
@@ -23,10 +21,6 @@ async def test_the_way_in(chromium: Browser, served: Served) -> None:
         await fill_in(page, replace(who, password="wrong"), "")
         await page.get_by_role("alert").wait_for()
         await looks.at(page, "refused")
-        with served.under(Policy(two_factor=TwoFactor.ENFORCE)):
-            await served.sign_in(page, who, "")
-            await page.get_by_role("heading", name="You need an enrolment code").wait_for()
-        await looks.at(page, "needs-code")
         await page.goto("/no-such-page")
         await looks.at(page, "trouble")
     looks.assert_none()

@@ -91,15 +91,13 @@ async def second_page_sent(
     signed = await _decided(visit, Presented(half.username, half.password, Secret(second.encode()), shown))
     if isinstance(signed, Refused):
         return _refused(request, signed)
-    if signed.standing is Standing.NEEDS_CODE:
-        answer: Response = render(request, "needs_code.html", address=half.username)
-        cookies.drop(answer, cookies.HALF)
-        return answer
     fresh = cookies.new_token()
     await visit.house.store.portal_sessions.open(
         signed, visit.browser(fresh), instead=visit.session.id if visit.session is not None else ""
     )
-    answer = _recovered(request, signed) or lead(half.next if signed.standing is not Standing.ENROLS else paths.SET_UP)
+    answer: Response = _recovered(request, signed) or lead(
+        half.next if signed.standing is not Standing.ENROLS else paths.SET_UP
+    )
     cookies.drop(answer, cookies.HALF)
     cookies.put(answer, cookies.SESSION, fresh)
     return answer
@@ -116,15 +114,17 @@ async def sign_out(visit: Guest) -> Response:
 
 
 async def _decided(visit: Visit, presented: Presented) -> SignedIn | Refused:
-    """A refusal leaves when those of mail do, whatever its reason."""
+    """A refusal leaves when those of mail do, whatever its reason. A right password that opens nothing before an
+    enrolment code is shown is one of them: a page of its own would tell whoever guessed it or phished it."""
     house = visit.house
     loop = asyncio.get_running_loop()
     arrived, session = loop.time(), new_session_id()
     attempt = house.sign_ins.attempt(presented, visit.origin, session)
     signed = await attempt.decide(house.asking(visit.origin, session))
-    if isinstance(signed, Refused):
-        await asyncio.sleep(max(0.0, arrived + house.settings.throttle.failure_delay - loop.time()))
-    return signed
+    if not isinstance(signed, Refused) and signed.standing is not Standing.NEEDS_CODE:
+        return signed
+    await asyncio.sleep(max(0.0, arrived + house.settings.throttle.failure_delay - loop.time()))
+    return signed if isinstance(signed, Refused) else Refused(Reason.SECOND_FACTOR_REQUIRED)
 
 
 def _refused(request: Request, refused: Refused) -> Response:

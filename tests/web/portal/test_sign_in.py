@@ -175,8 +175,11 @@ async def test_where_a_code_is_needed_the_password_alone_opens_no_session(portal
     await portal.account()
     browser = portal.browser()
     page = await sign_in(browser)
-    assert "You need an enrolment code" in page.text
+    assert "enrolment code from your administrator" in page.text
     assert SESSION not in browser.cookies
+    wrong = await sign_in(portal.browser(), password="wrong")
+    nobody = await sign_in(portal.browser(), name="nobody@example.org")
+    assert {(each.status, each.body) for each in (wrong, nobody)} == {(page.status, page.body)}
     assert (await portal.signed_in(await portal.code(CodeKind.ENROLMENT))).cookies[SESSION]
 
 

@@ -14,7 +14,7 @@ from mailguard.auth.ports import AuditRow
 from mailguard.auth.standing import SignedIn, Site, Standing
 from mailguard.store import audit, macs, revocations, rows
 from mailguard.store.accounts import end_everything
-from mailguard.store.errors import ChangeRefused
+from mailguard.store.errors import Absent, ChangeRefused
 from mailguard.store.ids import new_id
 from mailguard.store.portal_schema import portal_sessions
 from mailguard.store.reseal import Unfit
@@ -178,7 +178,7 @@ class PortalSessions:
             account = self._by.demand(connection, name, signed=signed)
             mine = _c.account_id == account.id
             if connection.execute(delete(portal_sessions).where(mine, _c.id == session_id)).rowcount == 0:
-                raise ChangeRefused("this session has ended already")
+                raise Absent("this session has ended already")
             self._ended(connection, account, (session_id,), actor, why)
 
         await self._by.database.write(work)

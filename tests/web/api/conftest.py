@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +11,19 @@ import pytest
 from mailguard.admin import keys
 from mailguard.admin.acting import operator
 from mailguard.auth.roles import Role, RoleLimit, Scope
+from mailguard.net.listener import Lobby
 from mailguard.web.app import application
 from mailguard.web.house import Held
+from mailguard.web.server import HttpServer
 from tests.auth.test_signin import OPERATOR
+from tests.support.streams import Tls, listening
 from tests.web.browser import Browser
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.support.certs import Authority, Issued
     from tests.web.browser import Page
     from tests.web.conftest import Portal
 
@@ -58,3 +65,28 @@ async def program_of(
 async def owner(portal: Portal) -> Program:
     """May do whatever a key may."""
     return await program_of(portal)
+
+
+@dataclass(frozen=True)
+class Site:
+    """The API behind its own server, at a port of this machine."""
+
+    portal: str
+    key: str
+    ca: Path
+
+
+@pytest.fixture
+async def site(portal: Portal, authority: Authority, localhost: Issued) -> AsyncIterator[Site]:
+    tls, sock = Tls.of(authority, localhost), listening()
+    server = HttpServer(
+        sock,
+        application(Held(replace(portal.house, hosts=frozenset({"localhost"})))),
+        context=lambda: tls.server,
+        network=lambda peer: peer[0],
+        lobby=Lobby(overall=100, per_network=100),
+    )
+    server.start()
+    key = (await program_of(portal)).key
+    yield Site(f"https://localhost:{sock.getsockname()[1]}", key, authority.ca)
+    await server.stop(0)

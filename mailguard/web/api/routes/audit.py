@@ -38,7 +38,10 @@ async def search_audit(caller: Program, asked: Annotated[WhichPage, Query()]) ->
 async def export_audit(caller: Program, asked: Annotated[Which, Query()]) -> StreamingResponse:
     """All rows that match, oldest first, as lines of JSON. There may be any number."""
     pages = record.export(caller.bureau, caller.acting, _asked(caller, asked))
-    first = await anext(pages, ())  # what is refused, is refused before an answer has begun
+    try:
+        first = await anext(pages)  # what is refused, is refused before an answer has begun
+    except StopAsyncIteration:
+        first = ()
     return StreamingResponse(_lines(first, pages), media_type=_LINES)
 
 

@@ -1,4 +1,4 @@
-"""Live sessions of mail clients: who is connected now, and cutting them off."""
+"""Live sessions of mail clients, and browsers at the portal: who is there now, and cutting them off."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mailguard.admin import sessions
 from mailguard.admin.gate import Act
 from mailguard.web.api.caller import Id, Named, Program, needs
 from mailguard.web.api.problems import CHANGES
-from mailguard.web.api.shapes.live import OfAccount, Session, Sessions
+from mailguard.web.api.shapes.live import Browser, Browsers, OfAccount, Session, Sessions
 
 router = APIRouter(tags=["sessions"])
 
@@ -39,3 +39,16 @@ async def end_all_sessions(caller: Program) -> None:
 async def end_sessions_of_account(caller: Program, name: Named) -> None:
     """End all sessions and grants of an account."""
     await sessions.end_of_account(caller.bureau, caller.acting, name)
+
+
+@router.get("/browsers", openapi_extra=needs(Act.READ))
+async def list_browsers(caller: Program, asked: Annotated[OfAccount, Query()]) -> Browsers:
+    """Which browsers are signed in at the portal."""
+    name = None if asked.account is None else caller.name(asked.account)
+    return Browsers(items=[Browser.of(each) for each in await sessions.browsers(caller.bureau, caller.acting, name)])
+
+
+@router.delete("/accounts/{name}/browsers/{id}", status_code=204, openapi_extra=needs(Act.REVOKE), responses=CHANGES)
+async def end_browser(caller: Program, name: Named, id: Id) -> None:
+    """Sign one browser of an account out."""
+    await sessions.end_browser(caller.bureau, caller.acting, name, id)

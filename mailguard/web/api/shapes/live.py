@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from mailguard.auth.attempt import MailProtocol
 from mailguard.web.api.shapes.accounts import Name
 from mailguard.web.api.shapes.base import Shape, Wish, moment, moment_or_none
 
 if TYPE_CHECKING:
     from mailguard.store.grants import GrantRow
+    from mailguard.store.portal_sessions import PortalSession
     from mailguard.store.sessions import SessionRow
 
 
@@ -51,6 +54,29 @@ class Session(Shape):
         )
 
 
+class Browser(Shape):
+    """A browser that is signed in at the portal."""
+
+    id: str
+    account: str
+    address: str
+    agent: str = Field(description="What the browser called itself.")
+    seen: datetime
+    ends: datetime
+
+    @classmethod
+    def of(cls, session: PortalSession) -> Browser:
+        """From its row."""
+        return cls(
+            id=session.id,
+            account=session.account.name,
+            address=session.address,
+            agent=session.agent,
+            seen=moment(session.seen_at),
+            ends=moment(session.ends_at),
+        )
+
+
 class Grant(Shape):
     """The string of a used code that still opens sessions."""
 
@@ -85,6 +111,12 @@ class Sessions(Shape):
     """Oldest first."""
 
     items: list[Session]
+
+
+class Browsers(Shape):
+    """Oldest first."""
+
+    items: list[Browser]
 
 
 class Grants(Shape):

@@ -109,6 +109,8 @@ async def _wrong(_: Request, wrong: Exception) -> Response:
 
 async def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 400:  # FastAPI's, of a body that is no UTF-8, or nested without end
+        return said(422, "this is no JSON", "body")
     words = NOT_THERE if error.status_code == 404 else error.detail
     return said(error.status_code, words, headers=error.headers)
 

@@ -27,7 +27,7 @@ async def test_no_refusal_repeats_what_was_sent(owner: Program) -> None:
             await owner(method, path.replace("nothere", CANARY), good),
         ]
         if good is not None:
-            bad = [{**fields, CANARY: 1}, {**fields, "x": CANARY}, CANARY, [CANARY], None, {CANARY: {}}]
+            bad: list[object] = [{**fields, CANARY: 1}, {**fields, "x": CANARY}, CANARY, [CANARY], None, {CANARY: {}}]
             bad += [{**fields, name: value} for name in fields for value in (CANARY, [CANARY], f"{CANARY},{CANARY}\n")]
             if path.endswith("/import"):
                 bad += [{"accounts": [{"name": f"{CANARY} x"}]}, {"accounts": [{"name": ANN, "group": CANARY}]}]
@@ -41,6 +41,12 @@ async def test_no_refusal_repeats_what_was_sent(owner: Program) -> None:
             assert page.status < 400 or CANARY not in page.text, (operation["operationId"], page.text)
             if page.status >= 400:
                 assert set(json.loads(page.text)) == {"error", "field"}
+
+
+async def test_what_is_no_json_is_no_fault(owner: Program) -> None:
+    for body in (b"", b"\xff\xfe", b"[" * 50_000, b'{"name": "\\ud800"}', b"null", b"NaN", b'{"name": 1e999}'):
+        page = await owner("POST", "/accounts", body)
+        assert (page.status, json.loads(page.text)["field"].partition(".")[0]) == (422, "body")
 
 
 @pytest.mark.parametrize(("path", "most"), [("/accounts", FORM_OCTETS), ("/accounts/import", IMPORT_OCTETS)])

@@ -69,8 +69,10 @@ async def test_pages_follow_each_other_within_bounds(owner: Program) -> None:
 
 async def test_an_import_says_whom_it_made(owner: Program) -> None:
     await owner("POST", "/accounts", {"name": ANN})
-    page = await owner("POST", "/accounts/import", {"accounts": [{"name": ANN}, {"name": "ben@example.org"}]})
-    assert json.loads(page.text) == {"added": ["ben@example.org"], "there": [ANN]}
+    listed = [{"name": ANN}, {"name": "ben@example.org"}]
+    for dry_run in (True, False):
+        page = await owner("POST", "/accounts/import", {"accounts": listed, "dry_run": dry_run})
+        assert json.loads(page.text) == {"added": ["ben@example.org"], "there": [ANN]}
     twice = [{"name": "new@example.org"}, {"name": "bad name@example.org"}]
     assert (await owner("POST", "/accounts/import", {"accounts": twice})).status == 422
     assert (await owner("GET", "/accounts/new@example.org")).status == 404  # nobody is made of a list that is wrong

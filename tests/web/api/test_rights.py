@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import pkgutil
 from importlib import import_module
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -101,7 +102,7 @@ async def test_towards_administrators_a_helpdesk_does_nothing(portal: Portal) ->
 
 
 def test_all_that_administrators_do_has_a_route() -> None:
-    rooms = [name for name in dir(mailguard.admin) if inspect.ismodule(getattr(mailguard.admin, name))]
+    rooms = [module.name for module in pkgutil.iter_modules(mailguard.admin.__path__)]
     called = "\n".join(inspect.getsource(noun) for noun in NOUNS)
     functions = {
         f"{room}.{name}"

@@ -54,7 +54,10 @@ async def import_accounts(caller: Program, asked: Import) -> ImportedNames:
         demand_group(caller, line.group, f"body.accounts.{number}.group")
         _new_name(caller, line.name, f"body.accounts.{number}.name")
     lines = [f"{line.name},{line.group}" for line in asked.accounts]
-    done = await accounts.bring(caller.bureau, caller.acting, lines)
+    if asked.dry_run:
+        done = await accounts.plan(caller.bureau, caller.acting, lines)
+    else:
+        done = await accounts.bring(caller.bureau, caller.acting, lines)
     return ImportedNames(added=list(done.added), there=list(done.there))
 
 

@@ -163,6 +163,7 @@ class Import(Wish):
     """Accounts to make. Whoever has one keeps it as it is."""
 
     accounts: list[ImportLine] = Field(min_length=1, max_length=IMPORTED_MOST)
+    dry_run: bool = Field(False, description="Say what would be made, and make nothing.")
 
 
 class ImportedNames(Shape):

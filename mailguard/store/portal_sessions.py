@@ -14,7 +14,7 @@ from mailguard.auth.ports import AuditRow
 from mailguard.auth.standing import SignedIn, Site, Standing
 from mailguard.store import audit, macs, revocations, rows
 from mailguard.store.accounts import end_everything
-from mailguard.store.errors import Absent, ChangeRefused
+from mailguard.store.errors import Absent
 from mailguard.store.ids import new_id
 from mailguard.store.portal_schema import portal_sessions
 from mailguard.store.reseal import Unfit

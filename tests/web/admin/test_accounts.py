@@ -240,6 +240,21 @@ async def test_a_bypass_and_an_enrolment_code_are_shown_once_and_open_the_door(o
     assert await offices.enter(BOB, bypass[1])
 
 
+async def test_a_bypass_is_offered_where_there_is_or_was_a_factor(offices: Offices) -> None:
+    """Somebody whose lost phone was reset at night has nothing to sign in with until the next one is there."""
+    browser = await offices.administrator()
+    await offices.account(BOB)
+    assert f"{HERE}/bypass" not in (await browser.get(HERE)).text
+    await offices.enrolled(BOB)
+    assert f"{HERE}/bypass" in (await browser.get(HERE)).text
+    await browser.fill(f"{HERE}/reset")
+    page = await browser.fill(f"{HERE}/bypass", hours="8", may_enrol="")
+    assert f"{HERE}/bypass" in (await browser.get(HERE)).text
+    bypass = re.search(r'<code id="secret">([^<]+)</code>', page.text)
+    assert bypass is not None
+    assert await offices.enter(BOB, bypass[1])
+
+
 @pytest.mark.parametrize("hours", ["0", "-1", "nan", "1000", "x", ""])
 async def test_a_bypass_has_bounds(offices: Offices, hours: str) -> None:
     browser = await offices.administrator()

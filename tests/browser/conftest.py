@@ -28,10 +28,11 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a browser: `-m "not e2e"` leaves it out."""
+    """Mark what needs a browser: `-m "not e2e"` leaves it out. A busy machine takes its time over pictures."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker("e2e")
+            item.add_marker(pytest.mark.timeout(300))
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 

@@ -58,12 +58,13 @@ async def first_page_sent(
 ) -> Response:
     """Keep what was typed, in the browser, and ask for the rest. Nothing is looked at before."""
     typed = Secret(password.encode())
-    if max(len(typed.reveal()), len(address.encode()), len(next)) > MOST_OCTETS:
-        raise Elsewhere(paths.SIGN_IN)
     desk = visit.house.desk
     answer = lead(paths.SECOND)
     half = Half.begun(address.strip(), typed, paths.inside(next), desk.clock.now())
-    cookies.put(answer, cookies.HALF, seal(desk.keyring, half))
+    sealed = seal(desk.keyring, half)
+    if len(sealed) > MOST_OCTETS:
+        raise Elsewhere(paths.SIGN_IN)
+    cookies.put(answer, cookies.HALF, sealed)
     return answer
 
 

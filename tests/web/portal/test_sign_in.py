@@ -183,6 +183,24 @@ async def test_where_a_code_is_needed_the_password_alone_opens_no_session(portal
     assert (await portal.signed_in(await portal.code(CodeKind.ENROLMENT))).cookies[SESSION]
 
 
+@pytest.mark.parametrize(
+    ("address", "password", "wished", "leads"),
+    [
+        (ANN, "p" * 1500, "/", "/sign-in/second"),
+        (ANN, "p" * 1500, "/" + "n" * 1023, "/sign-in"),
+        ("ä" * 500, "p", "/", "/sign-in"),
+        ("a", "p" * 20_000, "/", "/sign-in"),
+    ],
+)
+async def test_no_cookie_is_longer_than_browsers_keep(
+    portal: Portal, address: str, password: str, wished: str, leads: str
+) -> None:
+    """They drop it without a word, and the one of the sign-in before would be asked for its code."""
+    page = await portal.browser().post("/sign-in", {"address": address, "password": password, "next": wished})
+    assert page.location == leads
+    assert all(len(said.partition(";")[0]) < 4096 for said in page.set_cookies)
+
+
 async def test_a_spent_recovery_code_is_replaced_on_the_spot(portal: Portal) -> None:
     await portal.enrol()
     page = await sign_in(portal.browser(), await portal.recovery())

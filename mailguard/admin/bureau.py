@@ -16,7 +16,7 @@ from mailguard.auth.attempt import Factor
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.auth.roles import Role
-from mailguard.auth.standing import FRESH_SECONDS, Standing
+from mailguard.auth.standing import Standing
 from mailguard.store import ChangeRefused, api_keys
 from mailguard.store.accounts import is_last_owner
 from mailguard.store.errors import Absent, FreshNeeded, KeyEnded
@@ -129,7 +129,7 @@ class Bureau:
         signed = acting.signed
         if signed is None or DANGEROUS.isdisjoint(acts):
             return
-        if signed.factor not in _AT_HAND or self.now() - signed.at >= FRESH_SECONDS:
+        if signed.factor not in _AT_HAND or not signed.fresh(self.now()):
             raise FreshNeeded("this takes a sign-in of the last five minutes, with a code or a passkey: sign in again")
 
     def _today(self, connection: Connection, acting: Acting) -> Acting:

@@ -52,10 +52,12 @@ class SignedIn:
     at: float
     until: float | None = None  # the end of a bypass
     recovery_code: Secret | None = field(default=None, compare=False)  # in place of the one used; shown once
+    session: str = field(default="", compare=False)  # id of the browser's session that uses it; "" before there is one
 
     def fresh(self, now: float) -> bool:
-        """Whether it was made a moment ago."""
-        return now - self.at < FRESH_SECONDS
+        """Whether it was made a moment ago. Not in the time to come either: a clock that was set back would keep it
+        fresh for as long."""
+        return abs(now - self.at) < FRESH_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,14 +83,11 @@ class Administration:
 
     def demand(self, connection: Connection, name: AccountName, *, signed: SignedIn | None = None) -> Account:
         """The account of this name; ChangeRefused where there is none, or where whoever `signed` in to change it was
-        suspended or reset since, or lost the authenticator that they did it with."""
+        suspended or reset since, or lost the authenticator that they did it with, or whose browser was signed out."""
         account = self.find(connection, name)
         if account is None:
             raise Absent(f"there is no account {name}: see `mailguard account list`")
-        if signed is not None and (
-            signed.account_id != account.id
-            or revoked_since(connection, signed.revision, account=account.id, device=signed.device, password=account.id)
-        ):
+        if signed is not None and not _stands(connection, signed, account):
             raise ChangeRefused("this sign-in has ended: sign in again")
         return account
 
@@ -126,3 +123,8 @@ class Administration:
     def unlock(self, connection: Connection, name: AccountName) -> None:
         """Forget wrong secrets of this name: after a change of what is right, a mark would refuse the right one."""
         throttle.unlock(connection, owner_key(self.seal.keyring, name))
+
+
+def _stands(connection: Connection, signed: SignedIn, account: Account) -> bool:
+    on = {"account": account.id, "password": account.id, "device": signed.device, "session": signed.session}
+    return signed.account_id == account.id and not revoked_since(connection, signed.revision, **on)

@@ -103,7 +103,9 @@ class PortalSessions:
 
     def _opened(self, connection: Connection, account: Account, signed: SignedIn, browser: Browser) -> PortalSession:
         address, now = str(browser.origin.address), self._by.now()
-        session = PortalSession(new_id(), account, signed, _end_of(signed), address, browser.agent, now)
+        session_id = new_id()
+        signed = replace(signed, session=session_id)
+        session = PortalSession(session_id, account, signed, _end_of(signed), address, browser.agent, now)
         values = {**_values(session), "digest": browser.digest}
         connection.execute(_OPEN, macs.under_mac(self._by.seal, portal_sessions, values))
         return session
@@ -267,5 +269,6 @@ def _session(row: RowMapping, account: Account) -> PortalSession:
         revision=row[_c.revision],
         at=row[_c.signed_at],
         until=row[_c.until],
+        session=row[_c.id],
     )
     return PortalSession(row[_c.id], account, signed, row[_c.ends_at], row[_c.address], row[_c.agent], row[_c.seen_at])

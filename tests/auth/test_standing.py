@@ -61,3 +61,4 @@ def test_a_sign_in_is_fresh_for_five_minutes() -> None:
         True,
         False,
     ]
+    assert not signed.fresh(1000.0 - FRESH_SECONDS), "a clock set back makes nothing fresh again"

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from mailguard.auth.attempt import Factor
+from mailguard.auth.attempt import Factor, MailProtocol
 from mailguard.auth.events import Event
 from mailguard.auth.standing import SignedIn, Standing
-from mailguard.desk import sessions
+from mailguard.desk import app_passwords, sessions
+from mailguard.desk.app_passwords import Wish
 from mailguard.store import ChangeRefused
 from mailguard.store.portal_sessions import Browser, PortalSession
 from tests.auth.test_authenticator import ANN, HOME, PASSWORD
@@ -28,6 +29,19 @@ async def test_each_browser_can_be_signed_out(office: Office) -> None:
         await sessions.end(office.desk, signed, two.id)
     assert await sessions.end_others(office.desk, signed, but=one.id) == 1
     assert [each.id for each in await sessions.there(office.desk, signed)] == [one.id]
+
+
+async def test_a_request_in_flight_changes_nothing_once_its_browser_was_signed_out(office: Office) -> None:
+    """A thief's slow form: the session stood when the page began, and ended before the change."""
+    signed = await office.full()
+    mine, thief = await opened(office, signed, b"mine"), await opened(office, signed, b"thief's")
+    found = await office.store.portal_sessions.find(b"thief's")
+    assert found is not None
+    await sessions.end(office.desk, mine.signed, thief.id)
+    for in_flight in (thief.signed, found.signed):
+        with pytest.raises(ChangeRefused, match="has ended"):
+            await app_passwords.issue(office.desk, in_flight, Wish("thief's", frozenset({MailProtocol.IMAP})))
+    await app_passwords.issue(office.desk, mine.signed, Wish("mine", frozenset({MailProtocol.IMAP})))
 
 
 async def test_everything_else_ends_and_this_browser_goes_on(office: Office) -> None:

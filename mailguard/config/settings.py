@@ -36,7 +36,7 @@ class Keys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portal:
-    """Where users get help."""
+    """The pages where people and administrators look after accounts."""
 
     address: str = key(
         kinds.OPTIONAL_ADDRESS, "127.0.0.1:8443", 'TLS; "0.0.0.0:443" to face users directly; "none": no portal'
@@ -44,7 +44,7 @@ class Portal:
     public_url: str = key(
         kinds.WEB_ADDRESS,
         "",
-        "a page that tells users how to get in, named in refusals; empty: https:// and server.hostname",
+        "what people type, named in refusals; passkeys are bound to it; empty: https:// and server.hostname",
         example="https://mail.example.org",
     )
     domains: tuple[str, ...] = key(

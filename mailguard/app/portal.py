@@ -24,11 +24,14 @@ from mailguard.desk.desk import Desk
 from mailguard.identity.configured import directory_of
 from mailguard.identity.local import LocalIdentity
 from mailguard.jobs.every import every
+from mailguard.jobs.figures import LOOK_SECONDS
 from mailguard.jobs.revocations import POLL_SECONDS, RevocationPoll
 from mailguard.net.listener import Lobby
 from mailguard.net.tasks import Tasks
 from mailguard.net.threads import Threads
 from mailguard.net.tls import TlsError
+from mailguard.observe.board import Meter
+from mailguard.observe.families import CONNECTIONS, PORTAL_SESSIONS, SHED, Entrance
 from mailguard.proxy.turns import Turns
 from mailguard.store.store import Store
 from mailguard.web import texts
@@ -73,9 +76,9 @@ class Parts:
         await self.store.close()
 
 
-def house_of(settings: Settings, parts: Parts) -> House:
+def house_of(settings: Settings, parts: Parts, meter: Meter) -> House:
     """Everything that turns on the configuration. Raises ConfigError, TlsError for what cannot be read."""
-    by = authenticator_of(settings, parts.store, parts.clock, parts.keyring, parts.turns)
+    by = authenticator_of(settings, parts.store.ledger, parts.clock, parts.keyring, parts.turns)
     local = settings.identity.source is Source.LOCAL
     source = LocalIdentity(parts.store.passwords) if local else directory_of(settings, parts.clock.now)
     url = urlsplit(settings.portal.public_url)
@@ -99,6 +102,7 @@ def house_of(settings: Settings, parts: Parts) -> House:
         hosts=frozenset({(url.hostname or "").lower(), settings.server.hostname.lower()}),
         discovery_hosts=discovery_hosts(settings),
         texts=texts.load(),
+        meter=meter,
     )
 
 
@@ -106,7 +110,7 @@ async def open_and_close(settings: Settings) -> int:
     """Open everything once, so that a mistake is said once, before anybody comes. Raises what `explained` explains."""
     parts = await Parts.open(settings)
     try:
-        house_of(settings, parts)
+        house_of(settings, parts, Meter())
         tls_of_portal(settings)
     finally:
         await parts.close()
@@ -123,32 +127,36 @@ def counted_for(peer: tuple[str, int], forwarders: Sequence[Network]) -> str:
 class Portal:
     """The parts of the process, in the order in which they stop."""
 
-    def __init__(self, settings: Settings, sock: socket.socket, parts: Parts) -> None:
+    def __init__(self, settings: Settings, sock: socket.socket, parts: Parts, meter: Meter) -> None:
         self._parts = parts
-        self._held = Held(house_of(settings, parts))
+        self._meter = meter
+        self._held = Held(house_of(settings, parts, meter))
         self._context = tls_of_portal(settings)
         self._jobs = Tasks()
+        self._lobby = Lobby(
+            overall=settings.throttle.unauthenticated,
+            per_network=settings.throttle.unauthenticated_per_network,
+        )
+        self._shed = 0
         self._server = HttpServer(
             sock,
             application(self._held),
             context=self._shown,
             network=self._network,
-            lobby=Lobby(
-                overall=settings.throttle.unauthenticated,
-                per_network=settings.throttle.unauthenticated_per_network,
-            ),
+            lobby=self._lobby,
         )
 
     @classmethod
-    async def start(cls, settings: Settings, sock: socket.socket) -> Portal:
+    async def start(cls, settings: Settings, sock: socket.socket, meter: Meter) -> Portal:
         """Bring everything up, the door last."""
         parts = await Parts.open(settings)
-        portal = cls(settings, sock, parts)
+        portal = cls(settings, sock, parts, meter)
         seen = await parts.store.revocations.newest()
         parts.keyring.reread()  # a rotation since it was loaded has been announced before `seen`
         # A session is compared with the revocations at each request: here they tell of new keys alone.
         poll = RevocationPoll(parts.store.revocations, lambda _: 0, parts.keyring.reread, seen=seen)
         portal._jobs.spawn(every(POLL_SECONDS, poll.look, name="revocations"), name="revocations")
+        portal._jobs.spawn(every(LOOK_SECONDS, portal._tell_figures, name="figures"), name="figures")
         portal._server.start()
         return portal
 
@@ -160,6 +168,12 @@ class Portal:
         await self._jobs.close()
         await self._parts.close()
 
+    async def _tell_figures(self) -> None:
+        self._meter.set(CONNECTIONS, Entrance.PORTAL, to=len(self._lobby))
+        self._meter.add(SHED, Entrance.PORTAL, by=self._lobby.shed - self._shed)
+        self._shed = self._lobby.shed
+        self._meter.set(PORTAL_SESSIONS, to=await self._parts.store.portal_sessions.count())
+
     def _shown(self) -> ssl.SSLContext:
         return self._context
 
@@ -170,7 +184,7 @@ class Portal:
         former = self._held.house.settings
         try:
             settings = reloaded(former, config.load(former.file))
-            house, context = house_of(settings, self._parts), tls_of_portal(settings)
+            house, context = house_of(settings, self._parts, self._meter), tls_of_portal(settings)
         except (ConfigError, TlsError) as error:
             log.error("reload refused, the old configuration stays", extra={"detail": str(error)})
             return

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from mailguard.config import Settings
 
-FIXED = ("server", "listen", "store", "keys")
+FIXED = ("server", "listen", "store", "keys", "observe")
 """What is bound, forked and opened at the start: a reload leaves it as it is."""
 FIXED_OF_PORTAL = ("address", "user")
 

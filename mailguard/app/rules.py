@@ -18,6 +18,7 @@ from mailguard.identity.local import LocalIdentity
 from mailguard.net.tls import SniName, server_context
 from mailguard.protocols.codes import URL_MAX, Say
 from mailguard.proxy.house import Rules
+from mailguard.proxy.measured import MeasuredLedger
 
 if TYPE_CHECKING:
     import ssl
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from datetime import date
 
     from mailguard import config
-    from mailguard.auth.ports import Clock, Turns
+    from mailguard.auth.ports import Clock, Ledger, Turns
     from mailguard.config import Settings
     from mailguard.keyring import Keyring
+    from mailguard.observe.board import Meter
     from mailguard.store.store import Store
 
 DAY = 24 * 3600.0
@@ -37,12 +39,12 @@ DAY = 24 * 3600.0
 _ALPN = {MailProtocol.IMAP: ("imap",), MailProtocol.SUBMISSION: ()}
 
 
-def rules_of(settings: Settings, store: Store, clock: Clock, keyring: Keyring, turns: Turns) -> Rules:
+def rules_of(settings: Settings, store: Store, clock: Clock, keyring: Keyring, turns: Turns, *, meter: Meter) -> Rules:
     """Everything that turns on the configuration. Raises ConfigError, TlsError for what cannot be read."""
     targets = targets_of(settings)
     directory = directory_of(settings, clock.now)
     return Rules(
-        authenticator=authenticator_of(settings, store, clock, keyring, turns),
+        authenticator=authenticator_of(settings, MeasuredLedger(store.ledger, meter), clock, keyring, turns),
         targets=targets,
         identity=identity_of(settings),
         source=LocalIdentity(store.passwords) if settings.identity.source is Source.LOCAL else directory,
@@ -56,10 +58,10 @@ def rules_of(settings: Settings, store: Store, clock: Clock, keyring: Keyring, t
     )
 
 
-def authenticator_of(settings: Settings, store: Store, clock: Clock, keyring: Keyring, turns: Turns) -> Authenticator:
+def authenticator_of(settings: Settings, ledger: Ledger, clock: Clock, keyring: Keyring, turns: Turns) -> Authenticator:
     """What decides, wherever people come in. Raises ConfigError for aliases that cannot be meant."""
     return Authenticator(
-        store.ledger,
+        ledger,
         clock,
         keyring,
         policies_of(settings.policy),

@@ -11,6 +11,7 @@ from functools import partial
 
 from mailguard import keyring
 from mailguard.app.clock import SystemClock
+from mailguard.app.monitor import Monitor
 from mailguard.app.naming import shadowed
 from mailguard.app.office import office_of
 from mailguard.app.rules import rules_of
@@ -20,6 +21,7 @@ from mailguard.config import ConfigError, Settings
 from mailguard.jobs.sealing import tell_head
 from mailguard.keyring import KeysError
 from mailguard.net.tls import TlsError
+from mailguard.observe.board import Board, Meter, Meters
 from mailguard.proxy.turns import Turns
 from mailguard.store.errors import SchemaError
 from mailguard.store.store import Store
@@ -44,11 +46,11 @@ def preflight_portal(settings: Settings) -> int:
     return explained(partial(_run, portal.open_and_close(settings)))
 
 
-def run(settings: Settings, doors: Sequence[Door], *, ready: Callable[[], None], lifeline: int) -> int:
+def run(settings: Settings, doors: Sequence[Door], meters: Meters, *, ready: Callable[[], None], lifeline: int) -> int:
     """Serve until SIGTERM, or until the supervisor is gone; the exit code. `ready` is called when all is up."""
 
     async def main() -> int:
-        worker = await Worker.start(settings, doors)
+        worker = await Worker.start(settings, doors, meters)
         ready()
         await worker.serve(lifeline)
         return 0
@@ -56,14 +58,30 @@ def run(settings: Settings, doors: Sequence[Door], *, ready: Callable[[], None],
     return explained(partial(_run, main()))
 
 
-def run_portal(settings: Settings, sock: socket.socket, *, ready: Callable[[], None], lifeline: int) -> int:
+def run_portal(
+    settings: Settings, sock: socket.socket, meter: Meter, *, ready: Callable[[], None], lifeline: int
+) -> int:
     """The same for the portal, at a socket that is bound."""
     from mailguard.app.portal import Portal
 
     async def main() -> int:
-        portal = await Portal.start(settings, sock)
+        portal = await Portal.start(settings, sock, meter)
         ready()
         await portal.serve(lifeline)
+        return 0
+
+    return explained(partial(_run, main()))
+
+
+def run_monitor(
+    settings: Settings, sock: socket.socket, board: Board, *, ready: Callable[[], None], lifeline: int
+) -> int:
+    """The same for the monitor, which opens nothing and reads what all others have counted."""
+
+    async def main() -> int:
+        monitor = Monitor(settings, sock, board)
+        ready()
+        await monitor.serve(lifeline)
         return 0
 
     return explained(partial(_run, main()))
@@ -99,7 +117,7 @@ async def _open_and_close(settings: Settings, *, fresh: bool) -> int:
     ring = keyring.load(settings.keys.file, shared=settings.keys_shared)
     store = await Store.open(settings.store.url, ring, now=time.time)
     try:
-        rules = rules_of(settings, store, SystemClock(await store.audit.newest()), ring, Turns())
+        rules = rules_of(settings, store, SystemClock(await store.audit.newest()), ring, Turns(), meter=Meter())
         shadowed(settings, rules.authenticator.naming, [account.name for account in await store.accounts.list()])
         office_of(settings)
         if fresh:

@@ -22,10 +22,11 @@ from mailguard.app.rules import rules_of
 from mailguard.auth.attempt import MailProtocol, Origin
 from mailguard.auth.ports import StoreUnavailable
 from mailguard.config import ConfigError, Listen, Settings, TlsMode
-from mailguard.jobs import crowds, failing, letters, policy, recheck, sealing
+from mailguard.jobs import crowds, failing, figures, letters, policy, recheck, sealing
 from mailguard.jobs.crowds import CrowdWatch
 from mailguard.jobs.every import every
 from mailguard.jobs.failing import FailingDevices
+from mailguard.jobs.figures import RecordFigures
 from mailguard.jobs.letters import LetterJob
 from mailguard.jobs.policy import PolicyWatch
 from mailguard.jobs.probes import LOOK_SECONDS, ProbeJob
@@ -38,6 +39,7 @@ from mailguard.net.tasks import Tasks
 from mailguard.net.tls import TlsError
 from mailguard.observe import stream
 from mailguard.proxy import line_front, smtp_front
+from mailguard.proxy.gauges import ALIVE_SECONDS, Gauges
 from mailguard.proxy.house import AlertMemory, House, LineRate, Mirror
 from mailguard.proxy.registry import Registry
 from mailguard.proxy.session import Session
@@ -48,6 +50,7 @@ from mailguard.store.store import Store
 if TYPE_CHECKING:
     from mailguard.auth.policy import Policies
     from mailguard.net.listener import Ticket
+    from mailguard.observe.board import Meters
 
 log = logging.getLogger("mailguard.worker")
 
@@ -72,13 +75,19 @@ class Worker:
     """The parts of one process, in the order in which they stop."""
 
     def __init__(
-        self, settings: Settings, doors: Sequence[Door], store: Store, house: House, clock: SystemClock
+        self,
+        settings: Settings,
+        doors: Sequence[Door],
+        store: Store,
+        house: House,
+        clock: SystemClock,
     ) -> None:
         self._settings = settings
         self._doors = doors
         self._store = store
         self.house = house
         self._clock = clock
+        self._gauges = Gauges(house, clock.now, time.monotonic)
         self._ring = house.rules.authenticator.keyring
         self._office = office_of(settings)
         self._stream = stream.opened(settings.audit.stream)
@@ -93,13 +102,16 @@ class Worker:
         ]
 
     @classmethod
-    async def start(cls, settings: Settings, doors: Sequence[Door], wall: Callable[[], float] = time.time) -> Worker:
+    async def start(
+        cls, settings: Settings, doors: Sequence[Door], meters: Meters, wall: Callable[[], float] = time.time
+    ) -> Worker:
         """Bring everything up: records, rules, jobs, and the doors last. A store that is down does not hold it up."""
         ring = keyring.load(settings.keys.file, shared=settings.keys_shared)
         store = await Store.open(settings.store.url, ring, now=wall)
         clock = SystemClock(await store.audit.newest(), wall)
         loop = asyncio.get_running_loop()
-        rules = rules_of(settings, store, clock, ring, Turns())
+        turns = Turns()
+        rules = rules_of(settings, store, clock, ring, turns, meter=meters.own)
         house = House(
             rules=rules,
             registry=Registry(os.getpid(), clock.now),
@@ -109,10 +121,12 @@ class Worker:
                 per_network=settings.throttle.unauthenticated_per_network,
             ),
             now=loop.time,
+            turns=turns,
             mirrors={protocol: Mirror(loop.time) for protocol in rules.targets},
             alerts=AlertMemory(loop.time),
             guesses=LineRate(loop.time),
             refusals=LineRate(loop.time),
+            meters=meters,
         )
         worker = cls(settings, doors, store, house, clock)
         await worker._begin()
@@ -142,7 +156,7 @@ class Worker:
         policies = self._policies
         watch = PolicyWatch(policies, registry.judge, store.grants.curb, self._clock.now)
         self._repeat(policy.LOOK_SECONDS, watch.look, "policy")
-        crowd_watch = CrowdWatch(store.crowds, policies, store.probes, self._clock.now)
+        crowd_watch = CrowdWatch(store.crowds, policies, store.probes, self._clock.now, self.house.meters.shared)
         self._repeat(crowds.LOOK_SECONDS, crowd_watch.look, "crowds")
         self._repeat(recheck.LOOK_SECONDS, self._recheck().look, "recheck")
         probes = [self._probe_job(protocol) for protocol in self.house.mirrors]
@@ -151,6 +165,10 @@ class Worker:
             self._repeat(LOOK_SECONDS, probe.look, "probe")
         for listener in self._listeners:
             listener.start()
+        records = RecordFigures(store.sealer, store.notices, self.house.meters.own, self._clock.now, time.monotonic)
+        for seconds, look in ((figures.LOOK_SECONDS, records.look), (ALIVE_SECONDS, self._gauges.look)):
+            await look()
+            self._repeat(seconds, look, "figures")
 
     def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
         self._jobs.spawn(every(seconds, work, name=name), name=name)
@@ -265,7 +283,9 @@ class Worker:
             settings = reloaded(self._settings, config.load(self._settings.file))
             office = office_of(settings)
             turns = self.house.rules.authenticator.turns
-            self.house.rules = rules_of(settings, self._store, self._clock, self._ring, turns)
+            self.house.rules = rules_of(
+                settings, self._store, self._clock, self._ring, turns, meter=self.house.meters.own
+            )
         except (ConfigError, TlsError) as error:
             log.error("reload refused, the old configuration stays", extra={"detail": str(error)})
             return

@@ -19,6 +19,7 @@ from mailguard.checks.files import files
 from mailguard.checks.findings import Finding, Level, fail, ok
 from mailguard.checks.letters import letters
 from mailguard.checks.machine import clock, keys, owners, records, secrets
+from mailguard.checks.metrics import metrics
 from mailguard.checks.portal import portal
 from mailguard.checks.stores import stores
 from mailguard.config import ConfigError, ConfigErrors, Settings
@@ -63,7 +64,7 @@ async def examine(
         owners(settings),
     ):
         yield finding
-    for finding in await portal(settings):
+    for finding in [*await portal(settings), *await metrics(settings)]:
         yield finding
     yield clock()
     held = Contents()

@@ -112,9 +112,11 @@ def _listeners(settings: Settings) -> Iterator[ConfigError]:
             yield ConfigError(
                 f"{key}.protocol", f"leads nowhere; write [backend.{listen.protocol}] or remove this door"
             )
-        yield from _taken(seen, key, listen.address)
+        yield from _taken(seen, f"{key}.address", listen.address)
     if settings.portal.address:
-        yield from _taken(seen, "portal", settings.portal.address)
+        yield from _taken(seen, "portal.address", settings.portal.address)
+    if settings.observe.metrics:
+        yield from _taken(seen, "observe.metrics", settings.observe.metrics)
 
 
 def _taken(seen: dict[tuple[str, str], str], key: str, at: str) -> Iterator[ConfigError]:
@@ -125,7 +127,9 @@ def _taken(seen: dict[tuple[str, str], str], key: str, at: str) -> Iterator[Conf
     if address == "::":
         clash = clash or seen.get(("0.0.0.0", port))  # noqa: S104
     if clash and port != "0":
-        yield ConfigError(f"{key}.address", f"{at} is taken by {clash} already; write another port or remove one")
+        yield ConfigError(
+            key, f"{at} is taken by {clash.removesuffix('.address')} already; write another port or remove one"
+        )
     seen[address, port] = key
 
 

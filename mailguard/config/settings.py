@@ -14,7 +14,7 @@ from mailguard.config import kinds
 from mailguard.config.choices import AuditStream, LogFormat, Successes
 from mailguard.config.connections import Backend, Identity, Listen, Networks, NotifyRelay, Server, Tls
 from mailguard.config.key import Key, key, keys_of, lines_of
-from mailguard.config.kinds import ADDRESS, MAILBOX, NETWORKS, PATH, USER
+from mailguard.config.kinds import MAILBOX, NETWORKS, PATH, USER
 from mailguard.config.rules import Names, Policy, Throttle
 
 
@@ -95,7 +95,11 @@ class Notify:
 class Observe:
     """What operators see."""
 
-    metrics: str = key(ADDRESS, "127.0.0.1:9464", "", built=False, waits="no metrics are served; nothing listens")
+    metrics: str = key(
+        kinds.OPTIONAL_ADDRESS,
+        "127.0.0.1:9464",
+        'for Prometheus, in clear: /metrics, /healthz, /readyz; "none": nothing listens',
+    )
     log: LogFormat = key(kinds.choice(LogFormat), "json", "json | text, on standard error")
 
 

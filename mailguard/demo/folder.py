@@ -157,6 +157,7 @@ address = "{_HOST}:{ports.portal}"
 public_url = "{ports.portal_url}"
 
 [observe]
+metrics = "none"
 log = "text"
 """
 

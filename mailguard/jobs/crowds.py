@@ -6,10 +6,13 @@ import logging
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from mailguard.observe.families import CROWDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mailguard.auth.policy import Policies
+    from mailguard.observe.board import Meter
     from mailguard.store.crowds import Crowds
     from mailguard.store.probes import Probes
 
@@ -25,12 +28,18 @@ class CrowdWatch:
     """Looks for such addresses, apart from those that are shared on purpose."""
 
     def __init__(
-        self, crowds: Crowds, policies: Callable[[], Policies], turns: Probes, now: Callable[[], float]
+        self,
+        crowds: Crowds,
+        policies: Callable[[], Policies],
+        turns: Probes,
+        now: Callable[[], float],
+        shared: Meter,
     ) -> None:
         self._crowds = crowds
         self._policies = policies
         self._turns = turns
         self._now = now
+        self._shared = shared
         self._told: dict[str, float] = {}
 
     async def look(self) -> None:
@@ -42,8 +51,11 @@ class CrowdWatch:
         """Say what was not said within the hour."""
         now = self._now()
         self._told = {address: at for address, at in self._told.items() if 0 <= now - at < AGAIN_SECONDS}
-        for crowd in await self._crowds.list():
-            if crowd.address in self._told or self._policies().meant(ip_address(crowd.address)):
+        policies = self._policies()
+        found = [crowd for crowd in await self._crowds.list() if not policies.meant(ip_address(crowd.address))]
+        self._shared.set(CROWDS, to=len(found))
+        for crowd in found:
+            if crowd.address in self._told:
                 continue
             self._told[crowd.address] = now
             log.error(

@@ -114,6 +114,7 @@ class Lobby:
         self._per_network = per_network
         self._all: OrderedDict[Ticket, None] = OrderedDict()
         self._networks: dict[str, OrderedDict[Ticket, None]] = {}
+        self.shed = 0  # how many had to go so far
 
     def __len__(self) -> int:
         return len(self._all)
@@ -148,6 +149,7 @@ class Lobby:
     def _shed_oldest(self, tickets: OrderedDict[Ticket, None]) -> None:
         oldest = next(iter(tickets))
         self.forget(oldest)  # first: `shed` may well call leave()
+        self.shed += 1
         oldest.shed()
 
 

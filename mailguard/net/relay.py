@@ -90,6 +90,10 @@ class Relay:
         """Seconds since either side last sent anything."""
         return self._loop.time() - self._active
 
+    def carried(self) -> tuple[int, int]:
+        """Octets passed on so far: to the store, to the client."""
+        return self._store.octets, self._client.octets
+
     def abort(self) -> None:
         """Cut both connections within this call; nothing is written after it."""
         self.end(End.ABORTED)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailguard.auth.attempt import MailProtocol
 from mailguard.backends.health import Health
+from mailguard.observe.board import Meters
 
 if TYPE_CHECKING:
     import ssl
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from mailguard.net.tasks import Tasks
     from mailguard.protocols.codes import Say
     from mailguard.proxy.registry import Registry
+    from mailguard.proxy.turns import Turns
 
 ALERT_PAUSE = 15 * 60.0
 ALERT_MEMORY = 10_000
@@ -136,8 +138,10 @@ class House:
     tasks: Tasks
     lobby: Lobby
     now: Callable[[], float]
+    turns: Turns
     mirrors: Mapping[MailProtocol, Mirror]
     alerts: AlertMemory
     guesses: LineRate
     refusals: LineRate
+    meters: Meters = field(default_factory=Meters)
     closing: bool = False  # draining: nobody new gets in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ class Live:
     client: Client = Client()  # noqa: RUF009  (frozen)
     heard: bool = False  # what the client calls itself has been passed on, or that it will not say
     silence: Callable[[], float] = lambda: 0.0  # seconds since anything last moved
+    carried: Callable[[], tuple[int, int]] = lambda: (0, 0)  # octets so far: to the store, to the client
     ended: str = ""  # why it was ended from outside
 
     def end(self, why: str) -> None:
@@ -57,13 +59,28 @@ class Registry:
         self._named: dict[str, Client] = {}
         self._ended: list[tuple[str, AuditRow]] = []
         self._seen: dict[str, float] = {}
+        self._protocols: Counter[MailProtocol] = Counter()
+        self._carried = (0, 0)  # by sessions that are over
 
     def __len__(self) -> int:
         return len(self._live)
 
+    def count(self, protocol: MailProtocol) -> int:
+        """The sessions of one protocol."""
+        return self._protocols[protocol]
+
+    def relayed(self) -> tuple[int, int]:
+        """Octets that all sessions have passed on, those that are over included: to stores, to clients."""
+        to_stores, to_clients = self._carried
+        for live in self._live.values():
+            to_store, to_client = live.carried()
+            to_stores, to_clients = to_stores + to_store, to_clients + to_client
+        return to_stores, to_clients
+
     def register(self, live: Live) -> None:
         """Add a session; from here on it can be ended from outside."""
         self._live[live.id] = live
+        self._protocols[live.protocol] += 1
         admission = live.admission
         if admission.factor.by_code:  # listed in the transaction of its login
             return
@@ -104,6 +121,9 @@ class Registry:
         if self._live.pop(live.id, None) is None:
             return
         self._seen.pop(live.id, None)
+        self._protocols[live.protocol] -= 1
+        to_store, to_client = live.carried()
+        self._carried = (self._carried[0] + to_store, self._carried[1] + to_client)
         seconds = max(0, round(self._now() - live.started_at))
         counts = f", {end.to_store} octets to the store, {end.to_client} to the client" if end is not None else ""
         row = AuditRow(

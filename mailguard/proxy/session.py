@@ -12,6 +12,7 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from mailguard.auth.attempt import Admission, Answer, Client, LoginForm, MailProtocol, Reason, Refused, Verdict
@@ -23,7 +24,9 @@ from mailguard.backends.failure import BackendFailure, FailureKind
 from mailguard.backends.login import master, own
 from mailguard.backends.target import Caller
 from mailguard.net.relay import Relay
+from mailguard.observe.families import GRANTED, LOGINS, NO_FACTOR, PHASES, Phase
 from mailguard.protocols.server.id_tap import IdTap
+from mailguard.proxy.measured import MeasuredQuestion
 from mailguard.proxy.registry import Live
 
 if TYPE_CHECKING:
@@ -91,6 +94,7 @@ class Session:
             self.done("fault")
             raise
         if isinstance(outcome, Refused):
+            house.meters.own.add(LOGINS, self._protocol, outcome.reason, NO_FACTOR)
             asked.abandon()
             self._refused_name = login.name or attempt.username[:MAX_OCTETS]
             self._tell(login, outcome)
@@ -100,7 +104,7 @@ class Session:
     async def _decided(self, login: Login, asked: _Asked, caller: Caller) -> Leg | Refused:
         if self._house.closing:
             return await login.defer(Refused(Reason.SHUTTING_DOWN))
-        decided = await login.decide(asked)
+        decided = await login.decide(MeasuredQuestion(asked, self._house.meters.own))
         return decided if isinstance(decided, Refused) else await self._enter(login, decided, asked, caller)
 
     def _tell(self, login: Login, refused: Refused) -> None:
@@ -142,6 +146,7 @@ class Session:
         if fallen is not None:
             self.done("revoked")
             return fallen
+        self._house.meters.own.add(LOGINS, self._protocol, GRANTED, admission.factor)
         log.info(
             "login granted", extra=self._told(admission.name, factor=admission.factor, credential=admission.credential)
         )
@@ -172,7 +177,7 @@ class Session:
         elif self._protocol is MailProtocol.IMAP:
             tap = self._tap()
         relay = Relay(client, store, to_store=leftover, to_client=first, tap=tap)
-        live.abort, live.silence = relay.abort, relay.silence
+        live.abort, live.silence, live.carried = relay.abort, relay.silence, relay.carried
         end = None
         try:
             if live.ended:
@@ -288,11 +293,14 @@ async def _opened(
     """Open a leg that keeps what the client was told, and let the fronts know how the store fares."""
     mirror = house.mirrors[target.protocol]
     told = offered if offered is not None and target.protocol is MailProtocol.SUBMISSION else frozenset[str]()
+    began = perf_counter()
     try:
         leg = await dial.open_leg(target, credential, caller, announced=told)
     except BackendFailure as failure:
         if failure.kind is not FailureKind.REFUSED:
             mirror.failed(failure)
         raise
+    finally:
+        house.meters.own.took(PHASES, Phase.DIAL, seconds=perf_counter() - began)
     mirror.worked()
     return leg

@@ -40,6 +40,11 @@ class Turns:
     def __len__(self) -> int:
         return len(self._queues) + len(self._waiting)
 
+    @property
+    def held(self) -> int:
+        """How many places are held among those who wait, or are being asked about."""
+        return self._waiting[()]
+
     @contextmanager
     def room(self, name: str, network: str) -> Iterator[None]:
         """Hold a place among those who wait. Crowded: there are too many of this name and network, or of all."""

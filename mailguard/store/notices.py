@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Integer, bindparam, delete, exists, literal_column, select, update
+from sqlalchemy import Integer, bindparam, delete, exists, func, literal_column, select, update
 
 from mailguard.auth.attempt import Reason
 from mailguard.auth.events import Event
@@ -63,6 +63,7 @@ _CLAIM = update(notices).where(_c.id == bindparam("due"))
 _SETTLE = update(notices).where(_c.letter == bindparam("tried"), _c.next_at.is_not(None))
 _SHELVE = update(notices).where(_DUE).values(next_at=None, error=bindparam("why"))
 _WAITING = select(notices).where(_c.tries > 0, _c.next_at.is_not(None)).order_by(_c.at).limit(1)
+_UNSENT = select(func.count()).where(_c.next_at.is_not(None))
 _TOLD_TO = (
     select(addresses)
     .join(accounts, accounts.c.id == addresses.c.account_id)
@@ -184,6 +185,10 @@ class Notices:
         due = {"now": self._by.now()}
         if await self._by.database.read(lambda connection: connection.execute(_ANY_DUE, due).scalar()):
             await self._by.database.write(lambda connection: connection.execute(_SHELVE, {**due, "why": why}))
+
+    async def waiting(self) -> int:
+        """How many are to be sent, or to be tried again."""
+        return int(await self._by.database.read(lambda connection: connection.execute(_UNSENT).scalar_one()))
 
     async def stuck(self) -> str:
         """Why the oldest letter that was tried and not taken is still here; "" where none is."""

@@ -36,6 +36,14 @@ PURGE_BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
+class Lag:
+    """How many rows are not sealed yet, and since when the oldest of them waits; None where there is none."""
+
+    rows: int
+    since: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Tip:
     """Where the chain stands, and how many rows are not in it yet."""
 
@@ -54,6 +62,7 @@ _DUE = select(
 )
 _UNSEALED = linked.where(_c.seq > bindparam("after")).limit(BATCH)
 _COUNT_UNSEALED = select(func.count()).where(_c.seq > bindparam("after"))
+_LAG = select(func.count(), func.min(_c.last_at)).where(_c.seq > _sealed_to)
 _SEAL = update(audit).where(_c.seq == bindparam("which")).values(position=bindparam("place"), mac=bindparam("sealed"))
 _OLDEST = linked.where(_c.position.is_not(None)).limit(PURGE_BATCH)
 _PURGE = delete(audit).where(_c.seq <= bindparam("last"))
@@ -104,6 +113,11 @@ class Sealer:
     async def tip(self) -> Tip:
         """Where the chain stands. RecordAltered as for `seal`."""
         return await self._database.read(lambda connection: tip_of(connection, self._seal))
+
+    async def lag(self) -> Lag:
+        """How far the chain is behind, as the records have it: cheap, and vouched for by nobody."""
+        rows, since = await self._database.read(lambda connection: tuple(connection.execute(_LAG).one()))
+        return Lag(rows, since)
 
     async def holds(self) -> bool:
         """Was this process the last that sealed?"""

@@ -33,7 +33,8 @@ def serve(path: Path) -> int:
     users = Users.of(settings)
     doors = [Door(listen, bind(listen.address)) for listen in settings.listen]
     portal = bind(settings.portal.address) if settings.portal.address else None
-    supervisor = Supervisor(settings, users, doors, portal)
+    monitor = bind(settings.observe.metrics) if settings.observe.metrics else None
+    supervisor = Supervisor(settings, users, doors, portal, monitor)
     if failed := supervisor.preflight(settings, fresh=True):
         return failed
     for line in settings.unacted():

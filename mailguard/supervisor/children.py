@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, NoReturn
 from mailguard import config
 from mailguard.app import reload, start
 from mailguard.config import ConfigError, Settings
+from mailguard.observe.board import Board
+from mailguard.observe.families import RESTARTS, STOPPING
 
 if TYPE_CHECKING:
     from mailguard.app.worker import Door
+    from mailguard.observe.board import Meter
     from mailguard.supervisor.users import User, Users
 
 log = logging.getLogger("mailguard.supervisor")
@@ -71,11 +74,13 @@ class _Part(Enum):
 
     WORKER = b"w"
     PORTAL = b"p"
+    MONITOR = b"m"
 
 
 @dataclass(slots=True)
 class _Child:
     part: _Part
+    number: int = 0  # among those of its part
     started_at: float = 0.0
     young_deaths: int = 0
 
@@ -83,11 +88,20 @@ class _Child:
 class Supervisor:
     """Starts the children and looks after them."""
 
-    def __init__(self, settings: Settings, users: Users, doors: Sequence[Door], portal: socket.socket | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        users: Users,
+        doors: Sequence[Door],
+        portal: socket.socket | None,
+        monitor: socket.socket | None,
+    ) -> None:
         self._settings = settings
         self._users = users
         self._doors = doors
         self._portal = portal
+        self._monitor = monitor
+        self._board = Board(settings.server.workers)
         self._children: dict[int, _Child] = {}  # by pid
         self._due: list[tuple[float, _Child]] = []  # to be started again
         self._ready = 0
@@ -118,10 +132,12 @@ class Supervisor:
         with selectors.DefaultSelector() as selector:
             selector.register(wake_read, selectors.EVENT_READ)
             selector.register(self._ready_pipe[0], selectors.EVENT_READ)
-            for _ in range(self._settings.server.workers):
-                self._spawn(_Child(_Part.WORKER))
+            for worker in range(self._settings.server.workers):
+                self._spawn(_Child(_Part.WORKER, worker))
             if self._portal is not None:
                 self._spawn(_Child(_Part.PORTAL))
+            if self._monitor is not None:
+                self._spawn(_Child(_Part.MONITOR))
             while self._children or self._due:
                 for key, _ in selector.select(self._patience()):
                     if key.fileobj is wake_read:
@@ -139,28 +155,44 @@ class Supervisor:
         if pid == 0:
             match new.part:
                 case _Part.WORKER:
-                    _leave(_as(self._users.workers, self._be_worker))
+                    _leave(_as(self._users.workers, lambda: self._be_worker(new.number)))
                 case _Part.PORTAL:
                     _leave(_as(self._users.portal, self._be_portal))
+                case _Part.MONITOR:
+                    _leave(_as(self._users.portal or self._users.workers, self._be_monitor))
         self._children[pid] = new
 
-    def _be_worker(self) -> int:
-        self._let_go()
-        if self._portal is not None:
-            self._portal.close()
-        return start.run(self._settings, self._doors, ready=self._say_ready(_Part.WORKER), lifeline=self._lifeline[0])
+    def _be_worker(self, number: int) -> int:
+        self._let_go(_Part.WORKER)
+        ready = self._say_ready(_Part.WORKER)
+        meters = self._board.worker(number)
+        return start.run(self._settings, self._doors, meters, ready=ready, lifeline=self._lifeline[0])
 
     def _be_portal(self) -> int:
         assert self._portal is not None
-        self._let_go()
-        for door in self._doors:  # whoever breaks in there must not take mail clients' connections, nor passwords
-            door.sock.close()
+        self._let_go(_Part.PORTAL)
         ready = self._say_ready(_Part.PORTAL)
-        return start.run_portal(self._settings, self._portal, ready=ready, lifeline=self._lifeline[0])
+        meter = self._board.portal
+        return start.run_portal(self._settings, self._portal, meter, ready=ready, lifeline=self._lifeline[0])
 
-    def _let_go(self) -> None:
+    def _be_monitor(self) -> int:
+        assert self._monitor is not None
+        self._let_go(_Part.MONITOR)
+        ready = self._say_ready(_Part.MONITOR)
+        return start.run_monitor(self._settings, self._monitor, self._board, ready=ready, lifeline=self._lifeline[0])
+
+    def _let_go(self, part: _Part) -> None:
+        """Close what is not its own: whoever breaks in at the portal must not take mail clients' connections, nor
+        passwords."""
         os.close(self._lifeline[1])
         os.close(self._ready_pipe[0])
+        if part is not _Part.WORKER:
+            for door in self._doors:
+                door.sock.close()
+        if self._portal is not None and part is not _Part.PORTAL:
+            self._portal.close()
+        if self._monitor is not None and part is not _Part.MONITOR:
+            self._monitor.close()
 
     def _say_ready(self, part: _Part) -> Callable[[], None]:
         def say() -> None:
@@ -176,6 +208,8 @@ class Supervisor:
         if _Part.PORTAL.value in said:
             told = self._settings.portal
             log.info("portal ready", extra={"listening": told.address, "url": told.public_url})
+        if _Part.MONITOR.value in said:
+            log.info("metrics ready", extra={"listening": self._settings.observe.metrics})
 
     def _signalled(self, numbers: set[int]) -> None:
         if signal.SIGCHLD in numbers:
@@ -191,8 +225,14 @@ class Supervisor:
             if pid == 0:
                 return
             dead = self._children.pop(pid, None)
-            if dead is None or self._stop_by is not None:
+            if dead is None:
                 continue
+            if (meter := self._meter_of(dead)) is not None:
+                meter.forget()
+            if self._stop_by is not None:
+                self._end_monitor()
+                continue
+            self._board.supervisor.add(RESTARTS, dead.part.name.lower())
             now = time.monotonic()
             young = now - dead.started_at < YOUNG_SECONDS
             dead.young_deaths = dead.young_deaths + 1 if young else 0
@@ -201,16 +241,34 @@ class Supervisor:
             log.error(f"{dead.part.name.lower()} died", extra={"pid": pid, "code": code, "again_in": pause})
             self._due.append((now + pause, dead))
 
+    def _meter_of(self, child: _Child) -> Meter | None:
+        match child.part:
+            case _Part.WORKER:
+                return self._board.worker(child.number).own
+            case _Part.PORTAL:
+                return self._board.portal
+            case _Part.MONITOR:
+                return None
+
     def _stop(self) -> None:
         if self._stop_by is None:
+            self._board.supervisor.set(STOPPING, to=time.monotonic())
             log.info("stopping", extra={"drain": self._settings.server.drain})
             for door in self._doors:
                 door.sock.close()
             if self._portal is not None:
                 self._portal.close()
+            if self._monitor is not None:
+                self._monitor.close()
             self._stop_by = time.monotonic() + self._settings.server.drain + GRACE_SECONDS
         self._due.clear()
-        self._tell(signal.SIGTERM)  # a second one ends what is left at once
+        self._tell(signal.SIGTERM, but=_Part.MONITOR)  # a second one ends what is left at once
+        self._end_monitor()
+
+    def _end_monitor(self) -> None:
+        """Once it is alone: until then it says that the others drain."""
+        if all(child.part is _Part.MONITOR for child in self._children.values()):
+            self._tell(signal.SIGTERM)
 
     def _reload(self) -> None:
         try:
@@ -228,9 +286,10 @@ class Supervisor:
         self._settings = taken_over
         self._tell(signal.SIGHUP)
 
-    def _tell(self, number: signal.Signals) -> None:
-        for pid in self._children:
-            os.kill(pid, number)
+    def _tell(self, number: signal.Signals, *, but: _Part | None = None) -> None:
+        for pid, child in self._children.items():
+            if child.part is not but:
+                os.kill(pid, number)
 
     def _start_due(self) -> None:
         now = time.monotonic()

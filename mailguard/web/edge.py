@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from mailguard.observe.families import REQUESTS
 from mailguard.web import paths
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Edge:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                self._held.house.meter.add(REQUESTS, f"{message['status'] // 100}xx")
                 _dress(MutableHeaders(scope=message), fixed=_fixed(scope, message))
             await send(message)
 

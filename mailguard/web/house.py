@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from mailguard.observe.board import Meter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,6 +33,7 @@ class House:
     hosts: frozenset[str]  # what a browser may call us, without a port
     discovery_hosts: frozenset[str]  # what mail programs may, at the addresses where they look for their settings
     texts: Mapping[str, Texts]  # by language
+    meter: Meter = field(default_factory=Meter)
 
     @property
     def store(self) -> Store:

@@ -15,6 +15,7 @@ from mailguard.app.reload import left_out, reloaded
 from mailguard.auth.attempt import MailProtocol
 from mailguard.config import Login
 from mailguard.config.connections import Server
+from mailguard.observe.board import Meter
 
 FORWARDERS = (ip_network("192.0.2.0/24"), ip_network("2001:db8::/64"))
 NOWHERE = Path("/nonexistent/master-secret")
@@ -41,7 +42,7 @@ async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
 
 
 async def test_the_house_answers_to_its_names_and_reads_no_masters_secret(tmp_path: Path, parts: Parts) -> None:
-    house = house_of(settings_in(tmp_path), parts)
+    house = house_of(settings_in(tmp_path), parts, Meter())
     assert house.hosts == {"portal.example.org", "mail.example.org"}
     assert house.origin == "https://portal.example.org:8443"
     assert house.desk.own == {MailProtocol.SUBMISSION}

@@ -23,7 +23,7 @@ from tests.support.certs import Authority
 
 async def test_what_is_not_acted_on_is_noted(site: Site) -> None:
     notes = [each.what for each in await site.found() if each.level is Level.NOTE]
-    assert 'observe.metrics = "127.0.0.1:9464" is not acted on yet' in notes
+    assert 'backend.submission.forward_client = "auto" is not acted on yet' in notes
 
 
 async def test_every_problem_of_the_configuration_is_a_finding(site: Site) -> None:

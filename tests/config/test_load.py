@@ -189,9 +189,8 @@ def test_a_group_overrides_the_policy_and_inherits_the_rest(tmp_path: Path) -> N
         ("[backend.pop3]", "config.toml: backend.pop3: is not built yet; remove the table"),
         ("[backend.imaps]", "config.toml: backend.imaps: is unknown; did you mean imap?"),
         (
-            '[observe]\nmetrics = "127.0.0.1:9"',
-            'config.toml: observe.metrics: "127.0.0.1:9" is not built yet; remove the line or write '
-            'metrics = "127.0.0.1:9464"',
+            '[observe]\nmetrics = "127.0.0.1:8443"',
+            "config.toml: observe.metrics: 127.0.0.1:8443 is taken by portal already; write another port or remove one",
         ),
         (
             '[policy]\ntwo_factor = "warn"\nenforce_from = 2027-03-01',
@@ -232,10 +231,6 @@ def test_a_group_overrides_the_policy_and_inherits_the_rest(tmp_path: Path) -> N
             '[store]\nurl = "postgresql://db/mailguard"',
             "config.toml: store.url: postgresql is not built yet; "
             'remove the line or write url = "sqlite:///mailguard.db"',
-        ),
-        (
-            '[observe]\nmetrics = ""',
-            'config.toml: observe.metrics: "" is not built yet; remove the line or write metrics = "127.0.0.1:9464"',
         ),
         (
             '[throttle]\nfailure_delay = "5 seconds"',
@@ -404,9 +399,7 @@ def test_what_is_not_acted_on_is_listed(tmp_path: Path) -> None:
     unacted = read(tmp_path, "[backend.submission]", 'host = "store"', "port = 465").unacted()
     assert [line.partition(" = ")[0] for line in unacted] == [
         "backend.submission.forward_client",
-        "observe.metrics",
     ]
-    assert 'observe.metrics = "127.0.0.1:9464": no metrics are served; nothing listens' in unacted
 
 
 def test_a_feature_that_is_switched_off_needs_no_mention(tmp_path: Path) -> None:

@@ -150,6 +150,24 @@ def workers(guard: Guard) -> list[int]:
     return sorted(pid for pid, parent in parents.items() if parent == guard.process.pid)
 
 
+def holding(guard: Guard, port: int) -> list[int]:
+    """Those of them that can accept connections at a port."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {
+        f"socket:[{line[9]}]" for line in lines if line[3] == "0A" and int(line[1].rpartition(":")[2], 16) == port
+    }
+    return [pid for pid in workers(guard) if sockets & _open_files(pid)]
+
+
+def _open_files(pid: int) -> set[str]:
+    found = set()
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for file in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found.add(str(file.readlink()))
+    return found
+
+
 def processes(guard: Guard) -> list[int]:
     """The supervisor and the workers."""
     return [guard.process.pid, *workers(guard)]

@@ -9,6 +9,8 @@ import pytest
 
 from mailguard.auth.policy import Policies, Policy
 from mailguard.jobs.crowds import AGAIN_SECONDS, ROUND_SECONDS, CrowdWatch
+from mailguard.observe.board import Meter
+from mailguard.observe.families import CROWDS
 from mailguard.store import Store
 from mailguard.store.crowds import CROWD, WITHIN_SECONDS
 from tests.store.words import StoppedClock, came
@@ -25,11 +27,12 @@ class Scene:
     clock: StoppedClock
     database: Path
     caplog: pytest.LogCaptureFixture
+    shared: Meter = field(default_factory=Meter)
     policies: Policies = field(default_factory=Policies)
 
     def watch(self) -> CrowdWatch:
         """A process's own."""
-        return CrowdWatch(self.store.crowds, lambda: self.policies, self.store.probes, self.clock)
+        return CrowdWatch(self.store.crowds, lambda: self.policies, self.store.probes, self.clock, self.shared)
 
     def come(self, address: str, accounts: int = CROWD) -> None:
         came(self.database, address, accounts, self.clock.at)
@@ -59,6 +62,7 @@ async def test_it_is_said_once_an_hour_while_it_lasts(scene: Scene) -> None:
     scene.come(DESK, CROWD + 2)
     scene.clock.at += ROUND_SECONDS
     assert await scene.says(watch) == [(ROUTER, CROWD), (DESK, CROWD + 2)]
+    assert scene.shared.read(CROWDS) == 2
     scene.clock.at += WITHIN_SECONDS
     assert await scene.says(watch) == [], "a day later nobody came from there any more"
 

@@ -23,6 +23,7 @@ from mailguard.keyring import Keyring
 from mailguard.net.listener import bind
 from mailguard.net.stream import Stream, connect
 from mailguard.net.tls import client_context
+from mailguard.observe.board import Meters
 from mailguard.secret import Secret
 from mailguard.store import Store, new_id
 from tests.support.certs import Authority, Issued
@@ -214,7 +215,7 @@ async def running(
         doors = [Door(listen, bind(listen.address)) for listen in settings.listen]
         for door in doors:
             stack.callback(door.sock.close)
-        worker = await Worker.start(settings, doors, wall)
+        worker = await Worker.start(settings, doors, Meters(), wall)
         stack.push_async_callback(worker.stop)
         records = await Store.open(settings.store.url, ring)
         stack.push_async_callback(records.close)

@@ -18,6 +18,7 @@ from mailguard.auth.ports import temporary
 from mailguard.auth.recovery import grouped
 from mailguard.auth.signin import Presented
 from mailguard.auth.standing import SignedIn, Standing
+from mailguard.observe.families import GRANTED, NO_FACTOR, SIGN_INS
 from mailguard.secret import Secret
 from mailguard.web import cookies, paths
 from mailguard.web.elsewhere import Elsewhere, lead
@@ -123,9 +124,12 @@ async def _decided(visit: Visit, presented: Presented) -> SignedIn | Refused:
     attempt = house.sign_ins.attempt(presented, visit.origin, session)
     signed = await attempt.decide(house.asking(visit.origin, session))
     if not isinstance(signed, Refused) and signed.standing is not Standing.NEEDS_CODE:
+        house.meter.add(SIGN_INS, GRANTED, signed.factor)
         return signed
+    refused = signed if isinstance(signed, Refused) else Refused(Reason.SECOND_FACTOR_REQUIRED)
+    house.meter.add(SIGN_INS, refused.reason, NO_FACTOR)
     await asyncio.sleep(max(0.0, arrived + house.settings.throttle.failure_delay - loop.time()))
-    return signed if isinstance(signed, Refused) else Refused(Reason.SECOND_FACTOR_REQUIRED)
+    return refused
 
 
 def _refused(request: Request, refused: Refused) -> Response:

@@ -73,6 +73,7 @@ def site(tmp_path: Path, authority: Authority, fresh: Issued) -> Iterator[Site]:
         "tls.certificate": str(fresh.certificate),
         "tls.private_key": str(fresh.key),
         "keys.file": "../keys/keys.toml",
+        "observe.metrics": "none",
         "store.url": "sqlite:///../records/mailguard.db",
         "backend.imap.ca": str(authority.ca),
         "backend.submission.ca": str(authority.ca),

@@ -132,7 +132,8 @@ async def test_readiness_falls_when_it_drains_and_health_does_not(watched: Watch
     assert (watched.get("/readyz")[0], watched.get("/healthz")) == (503, (200, "mailguard is up\n"))
     assert watched.value(families.DRAINING) == 1
     program.close()
-    assert guard.process.wait(30) == 0
+    await until(lambda: guard.process.poll() is not None)
+    assert guard.process.returncode == 0
     assert '"stopped"' in guard.log.since()
 
 

@@ -56,6 +56,10 @@ def issue(
     rest = None if idle == "never" else seconds(idle, "--idle", "1m")
 
     async def work(records: Records) -> tuple[Claim | AppPassword, str]:
+        if claim and not records.settings.portal.address:
+            raise Refusal(
+                f'no page opens a link: portal.address is "none" in {records.settings.file}; issue it without --claim'
+            )
         account = await _account(records, address)
         policy = records.settings.policy.of(account.group)
         wish = Wish(

@@ -92,6 +92,9 @@ def _dress(headers: MutableHeaders, *, fixed: bool) -> None:
 
 def _demand(scope: Scope, house: House) -> None:
     headers, path = Headers(scope=scope), str(scope["path"])
+    if "transfer-encoding" in headers and "content-length" in headers:
+        # A forwarder may have read otherwise where the body ends (RFC 9112 §6.3): nothing behind it is taken.
+        raise HTTPException(400, "A body has one length.")
     host = headers.get("host", "")
     name = _name(host)
     if name not in house.hosts and not (paths.discovers(path) and name in house.discovery_hosts):
@@ -147,6 +150,10 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
 
 async def _say(refused: HTTPException, send: Send) -> None:
     body = (refused.detail + "\n").encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
     await send({"type": "http.response.start", "status": refused.status_code, "headers": headers})
     await send({"type": "http.response.body", "body": body})

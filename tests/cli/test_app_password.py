@@ -119,6 +119,14 @@ def test_a_claim_prints_a_link_and_no_app_password(own: Installation) -> None:
     assert made["secret"].rpartition("/")[2] not in record.out
 
 
+def test_no_link_is_made_that_no_page_opens(own: Installation) -> None:
+    own.done("account", "add", "ann")
+    own.file.write_text(own.file.read_text().replace('address = "127.0.0.1:8443"', 'address = "none"'))
+    done = own("app-password", "issue", "ann", "--label", "phone", "--claim")
+    assert (done.code, done.out) == (1, "")
+    assert "portal.address" in done.err
+
+
 def test_a_service_takes_no_claim(own: Installation) -> None:
     own.done("account", "add", "scanner", "--kind", "service")
     done = own("app-password", "issue", "scanner", "--label", "x", "--claim")

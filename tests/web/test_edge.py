@@ -125,6 +125,11 @@ async def test_a_body_too_long_is_refused_before_it_is_read(portal: Portal) -> N
     assert page.status == 413
 
 
+async def test_a_body_of_two_lengths_is_refused_and_nothing_behind_it_read(portal: Portal) -> None:
+    page = await portal.browser().get("/sign-in", transfer_encoding="chunked", content_length="7")
+    assert (page.status, page.headers["connection"]) == (400, "close")
+
+
 async def test_what_is_not_understood_is_never_sent_back(portal: Portal) -> None:
     page = await portal.browser().post("/sign-in", {"password": "correct horse"})
     assert page.status == 400

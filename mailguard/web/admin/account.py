@@ -60,6 +60,7 @@ async def account_page(request: Request, me: Administrator, name: str) -> Respon
         browsers=await sessions.browsers(bureau, acting, found),
         policy=bureau.policies.of(account),
         mode=bureau.policies.of(account).mode(account, now),
+        claims=bureau.policies.of(account).demands_claim(account, now),
         rows=(await record.page(bureau, acting, Asked(account=found), size=ROWS)).rows,
         troubles=await _troubles(me, found),
     )

@@ -23,7 +23,7 @@ async def policy(request: Request, me: Administrator) -> Response:
     policies, limits = me.bureau.policies, me.bureau.limits
     held = [("", policies.default, limits)]
     held += [(group, policies.of_group(group), limits.of(group)) for group in sorted(limits.group)]
-    return render(request, "admin_policy.html", me=me, held=held, day=DAY)
+    return render(request, "admin_policy.html", me=me, held=held, day=DAY, now=me.bureau.now())
 
 
 @router.get(paths.ADMIN_READINESS)

@@ -71,7 +71,7 @@ async def test_the_list_goes_on_page_by_page(offices: Offices) -> None:
     assert onward is not None
     second = await browser.get(onward[1].replace("&amp;", "&"))
     assert (len(names(first.text)), len(names(second.text))) == (50, 10)
-    assert "60 accounts match." in second.text
+    assert "Accounts that match: 60" in second.text
     assert "after=" not in second.text
 
 

@@ -42,11 +42,11 @@ async def test_a_list_is_looked_at_and_then_made(offices: Offices, as_file: bool
     await offices.account(AWAY)
     lines = f"# people\n{BOB},staff\n{AWAY}\n"
     page = await (sent(browser, {}, lines.encode("utf-8-sig")) if as_file else sent(browser, {"lines": lines}))
-    assert "1 accounts would be made" in page.text
-    assert "1 are there already" in page.text
+    assert "Would be made: 1" in page.text
+    assert "There already, and left as they are: 1" in page.text
     assert await offices.portal.store.accounts.get(BOB) is None
     page = await sent(browser, {"lines": lines, "sure": "1"})
-    assert "1 accounts were made." in page.text
+    assert "Accounts made: 1" in page.text
     account = await offices.portal.store.accounts.get(BOB)
     assert account is not None
     assert account.group == "staff"

@@ -37,7 +37,7 @@ async def test_live_sessions_of_mail_and_portal_are_listed_and_ended(offices: Of
     await offices.account(BOB)
     session = await connected(offices, BOB, NASTY)
     page = await browser.get("/admin/sessions")
-    assert "2 are connected now" in page.text
+    assert "Connected now: 2" in page.text
     assert NASTY not in page.text
     assert CHIEF in page.text
     path = f"/admin/accounts/{BOB}/session/{session}"
@@ -130,6 +130,9 @@ async def test_policy_is_shown_and_said_to_stand_elsewhere(offices: Offices) -> 
     assert "<h2>staff</h2>" in page.text
     assert "demanded" in page.text
     assert "end after 30.0 days" in page.text
+    assert (page.text.count("with the password"), page.text.count("with an enrolment code")) == (1, 1), (
+        "of everybody, of staff"
+    )
     assert "<form" not in page.text.partition("<main")[2]
 
 
@@ -143,7 +146,7 @@ async def test_readiness_says_by_which_program(offices: Offices) -> None:
     for name, client in ((BOB, NASTY), (AWAY, "")):
         await offices.portal.store.audit.refused(granted(name, factor=Factor.PASSWORD, client=client))
     page = await browser.get("/admin/readiness")
-    assert "2 accounts would be locked out." in page.text
+    assert "Accounts that would be locked out: 2" in page.text
     assert page.text.count("192.0.2.7, imap") == 2
     assert NASTY not in page.text
 

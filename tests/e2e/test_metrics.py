@@ -101,6 +101,8 @@ async def test_counts_add_up_outlive_their_worker_and_a_reload(watched: Watched)
     assert watched.value(THROTTLE, "new") == 2
     assert watched.value(PHASES, "facts", suffix="_count") >= 3  # type: ignore[operator]
     assert watched.value(PHASES, "commit", suffix="_count") == 2
+    for phase, times in (("throttle", 2), ("identity", 3), ("dial", 3)):  # under login own the question is the leg
+        assert watched.value(PHASES, phase, suffix="_count") == times, phase
     await until(lambda: watched.value(SESSIONS, IMAP) == 2)
 
     os.kill(doomed, signal.SIGKILL)

@@ -32,6 +32,7 @@ def test_at_the_cap_overall_the_oldest_of_all_goes() -> None:
     lobby = Lobby(overall=3, per_network=2)
     guests = [Guest(lobby, f"192.0.2.{number}/32") for number in range(5)]
     assert [guest.sheds for guest in guests] == [1, 1, 0, 0, 0]
+    assert lobby.shed == 2
     assert len(lobby) == 3
 
 

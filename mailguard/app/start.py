@@ -14,6 +14,7 @@ from mailguard.app.clock import SystemClock
 from mailguard.app.monitor import Monitor
 from mailguard.app.naming import shadowed
 from mailguard.app.office import office_of
+from mailguard.app.pulse import Pulse
 from mailguard.app.rules import rules_of
 from mailguard.app.worker import Door, Worker
 from mailguard.auth.ports import StoreUnavailable
@@ -46,42 +47,38 @@ def preflight_portal(settings: Settings) -> int:
     return explained(partial(_run, portal.open_and_close(settings)))
 
 
-def run(settings: Settings, doors: Sequence[Door], meters: Meters, *, ready: Callable[[], None], lifeline: int) -> int:
-    """Serve until SIGTERM, or until the supervisor is gone; the exit code. `ready` is called when all is up."""
+def run(settings: Settings, doors: Sequence[Door], meters: Meters, *, pulse: Pulse, lifeline: int) -> int:
+    """Serve until SIGTERM, or until the supervisor is gone; the exit code. `pulse` begins when all is up."""
 
     async def main() -> int:
         worker = await Worker.start(settings, doors, meters)
-        ready()
-        await worker.serve(lifeline)
+        async with pulse.beating():
+            await worker.serve(lifeline)
         return 0
 
     return explained(partial(_run, main()))
 
 
-def run_portal(
-    settings: Settings, sock: socket.socket, meter: Meter, *, ready: Callable[[], None], lifeline: int
-) -> int:
+def run_portal(settings: Settings, sock: socket.socket, meter: Meter, *, pulse: Pulse, lifeline: int) -> int:
     """The same for the portal, at a socket that is bound."""
     from mailguard.app.portal import Portal
 
     async def main() -> int:
         portal = await Portal.start(settings, sock, meter)
-        ready()
-        await portal.serve(lifeline)
+        async with pulse.beating():
+            await portal.serve(lifeline)
         return 0
 
     return explained(partial(_run, main()))
 
 
-def run_monitor(
-    settings: Settings, sock: socket.socket, board: Board, *, ready: Callable[[], None], lifeline: int
-) -> int:
+def run_monitor(settings: Settings, sock: socket.socket, board: Board, *, pulse: Pulse, lifeline: int) -> int:
     """The same for the monitor, which opens nothing and reads what all others have counted."""
 
     async def main() -> int:
         monitor = Monitor(settings, sock, board)
-        ready()
-        await monitor.serve(lifeline)
+        async with pulse.beating():
+            await monitor.serve(lifeline)
         return 0
 
     return explained(partial(_run, main()))

@@ -69,7 +69,7 @@ def _users(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             Level.NOTE,
             "the portal runs as the same user as the mail workers: whoever breaks into it reads all that they read",
-            "start mailguard as root and give it a user of its own in portal.user (docs/operators/install.md)",
+            "give it a user of its own in portal.user (docs/operators/install.md)",
         )
         return
     try:
@@ -80,8 +80,8 @@ def _users(settings: Settings) -> Iterator[Finding]:
     if os.geteuid() not in (0, own.pw_uid):
         yield Finding(
             Level.NOTE,
-            f"started as this user, the portal cannot become {web}: both run as one user",
-            "start mailguard serve as root",
+            f"the portal becomes {web} only in a service of its own, or where mailguard serve is started as root",
+            "see to it that one of these holds (docs/operators/install.md)",
         )
     shared = sorted(_groups(theirs) & _groups(own)) if mail else sorted(_groups(own))
     if not shared:

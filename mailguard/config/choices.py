@@ -126,3 +126,11 @@ class LogFormat(StrEnum):
 
     JSON = "json"
     TEXT = "text"
+
+
+@unique
+class Half(StrEnum):
+    """What one service runs, where each half of the guard has a service, and a user, of its own."""
+
+    MAIL = "mail"
+    PORTAL = "portal"

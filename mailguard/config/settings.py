@@ -53,7 +53,9 @@ class Portal:
     proxy_from: Networks = key(NETWORKS, [], "forwarders whose X-Forwarded-For is believed")
     support: str = key(kinds.ONE_LINE, "", "whom to ask, named in refusals")
     user: str = key(
-        USER, "", "the portal runs as this user, who shares a group with server.user; needs a start as root"
+        USER,
+        "",
+        "the portal runs as this user, who shares a group with server.user; needs root, or a service of its own",
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import selectors
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,13 +18,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 from mailguard import config
 from mailguard.app import reload, start
+from mailguard.app.pulse import Pulse
 from mailguard.config import ConfigError, Settings
 from mailguard.observe.board import Board
 from mailguard.observe.families import RESTARTS, STOPPING
+from mailguard.supervisor.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from mailguard.app.worker import Door
     from mailguard.observe.board import Meter
+    from mailguard.supervisor.notify import Notifier
     from mailguard.supervisor.users import User, Users
 
 log = logging.getLogger("mailguard.supervisor")
@@ -30,6 +35,7 @@ log = logging.getLogger("mailguard.supervisor")
 GRACE_SECONDS = 5.0  # beyond `drain`, before a worker that does not end is killed
 YOUNG_SECONDS = 5.0  # a worker that dies younger than this is replaced after a pause
 PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0)
+_SIGN = struct.Struct("=i")  # a sign of life: whose
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
@@ -70,11 +76,11 @@ def _leave(work: Callable[[], int]) -> NoReturn:
 
 @unique
 class _Part(Enum):
-    """What a child does. The value is what it says once it is up."""
+    """What a child does."""
 
-    WORKER = b"w"
-    PORTAL = b"p"
-    MONITOR = b"m"
+    WORKER = "worker"
+    PORTAL = "portal"
+    MONITOR = "monitor"
 
 
 @dataclass(slots=True)
@@ -83,6 +89,7 @@ class _Child:
     number: int = 0  # among those of its part
     started_at: float = 0.0
     young_deaths: int = 0
+    up: bool = False
 
 
 class Supervisor:
@@ -95,7 +102,10 @@ class Supervisor:
         doors: Sequence[Door],
         portal: socket.socket | None,
         monitor: socket.socket | None,
+        *,
+        notifier: Notifier,
     ) -> None:
+        """Without doors there are no workers, without their sockets there is no portal and no monitor."""
         self._settings = settings
         self._users = users
         self._doors = doors
@@ -104,21 +114,30 @@ class Supervisor:
         self._board = Board(settings.server.workers)
         self._children: dict[int, _Child] = {}  # by pid
         self._due: list[tuple[float, _Child]] = []  # to be started again
-        self._ready = 0
+        self._wanted = {
+            _Part.WORKER: settings.server.workers if doors else 0,
+            _Part.PORTAL: int(portal is not None),
+            _Part.MONITOR: int(monitor is not None),
+        }
+        self._told: set[_Part] = set()  # of which it has been told that they are up
+        self._notifier = notifier
+        self._watchdog = Watchdog(notifier.watchdog, time.monotonic()) if notifier.watchdog is not None else None
         self._stop_by: float | None = None
         # Workers hold the reading end: it closes when the supervisor is gone, whatever killed it.
         self._lifeline = os.pipe()
-        self._ready_pipe = os.pipe()
-        os.set_blocking(self._ready_pipe[0], False)
+        self._signs = os.pipe()
+        for end in self._signs:
+            os.set_blocking(end, False)  # a child waits for nobody, not for a supervisor that hangs either
 
     def preflight(self, settings: Settings, *, fresh: bool) -> int:
         """Could every child start from these settings, as its user? The exit code; what is wrong has been told.
 
         In a process of its own each: what they read, this one does not hold.
         """
-        failed = _in_child(_as(self._users.workers, lambda: start.preflight(settings, fresh=fresh)))
-        if failed or self._portal is None:
-            return failed
+        if self._doors:
+            failed = _in_child(_as(self._users.workers, lambda: start.preflight(settings, fresh=fresh)))
+            if failed or self._portal is None:
+                return failed
         return _in_child(_as(self._users.portal, lambda: start.preflight_portal(settings)))
 
     def run(self) -> int:
@@ -131,26 +150,25 @@ class Supervisor:
             signal.signal(number, lambda *_: None)
         with selectors.DefaultSelector() as selector:
             selector.register(wake_read, selectors.EVENT_READ)
-            selector.register(self._ready_pipe[0], selectors.EVENT_READ)
-            for worker in range(self._settings.server.workers):
-                self._spawn(_Child(_Part.WORKER, worker))
-            if self._portal is not None:
-                self._spawn(_Child(_Part.PORTAL))
-            if self._monitor is not None:
-                self._spawn(_Child(_Part.MONITOR))
+            selector.register(self._signs[0], selectors.EVENT_READ)
+            for part, count in self._wanted.items():
+                for place in range(count):
+                    self._spawn(_Child(part, place))
             while self._children or self._due:
                 for key, _ in selector.select(self._patience()):
                     if key.fileobj is wake_read:
                         self._signalled(set(wake_read.recv(4096)))
                     else:
-                        self._heard(os.read(self._ready_pipe[0], 4096))
+                        self._heard(os.read(self._signs[0], _SIGN.size * 1024))
                 self._start_due()
+                self._kill_silent()
                 self._kill_late()
         log.info("stopped")
         return 0
 
     def _spawn(self, new: _Child) -> None:
         new.started_at = time.monotonic()
+        new.up = False
         pid = os.fork()
         if pid == 0:
             match new.part:
@@ -164,28 +182,26 @@ class Supervisor:
 
     def _be_worker(self, number: int) -> int:
         self._let_go(_Part.WORKER)
-        ready = self._say_ready(_Part.WORKER)
         meters = self._board.worker(number)
-        return start.run(self._settings, self._doors, meters, ready=ready, lifeline=self._lifeline[0])
+        return start.run(self._settings, self._doors, meters, pulse=self._pulse(), lifeline=self._lifeline[0])
 
     def _be_portal(self) -> int:
         assert self._portal is not None
         self._let_go(_Part.PORTAL)
-        ready = self._say_ready(_Part.PORTAL)
-        meter = self._board.portal
-        return start.run_portal(self._settings, self._portal, meter, ready=ready, lifeline=self._lifeline[0])
+        pulse, lifeline = self._pulse(), self._lifeline[0]
+        return start.run_portal(self._settings, self._portal, self._board.portal, pulse=pulse, lifeline=lifeline)
 
     def _be_monitor(self) -> int:
         assert self._monitor is not None
         self._let_go(_Part.MONITOR)
-        ready = self._say_ready(_Part.MONITOR)
-        return start.run_monitor(self._settings, self._monitor, self._board, ready=ready, lifeline=self._lifeline[0])
+        pulse, lifeline = self._pulse(), self._lifeline[0]
+        return start.run_monitor(self._settings, self._monitor, self._board, pulse=pulse, lifeline=lifeline)
 
     def _let_go(self, part: _Part) -> None:
         """Close what is not its own: whoever breaks in at the portal must not take mail clients' connections, nor
         passwords."""
         os.close(self._lifeline[1])
-        os.close(self._ready_pipe[0])
+        os.close(self._signs[0])
         if part is not _Part.WORKER:
             for door in self._doors:
                 door.sock.close()
@@ -194,22 +210,47 @@ class Supervisor:
         if self._monitor is not None and part is not _Part.MONITOR:
             self._monitor.close()
 
-    def _say_ready(self, part: _Part) -> Callable[[], None]:
-        def say() -> None:
-            os.write(self._ready_pipe[1], part.value)
+    def _pulse(self) -> Pulse:
+        sign = _SIGN.pack(os.getpid())
 
-        return say
+        def beat() -> None:
+            with contextlib.suppress(OSError):  # nobody listens any more, or has for long: the lifeline tells the first
+                os.write(self._signs[1], sign)
 
-    def _heard(self, said: bytes) -> None:
-        was, self._ready = self._ready, self._ready + said.count(_Part.WORKER.value)
-        if was < self._settings.server.workers <= self._ready:
-            addresses = ", ".join(f"{d.listen.protocol} {d.listen.address} {d.listen.tls}" for d in self._doors)
-            log.info("ready", extra={"workers": self._settings.server.workers, "listening": addresses})
-        if _Part.PORTAL.value in said:
-            told = self._settings.portal
-            log.info("portal ready", extra={"listening": told.address, "url": told.public_url})
-        if _Part.MONITOR.value in said:
-            log.info("metrics ready", extra={"listening": self._settings.observe.metrics})
+        return Pulse(beat, None if self._watchdog is None else self._watchdog.beat)
+
+    def _heard(self, signs: bytes) -> None:
+        for (pid,) in _SIGN.iter_unpack(signs):
+            child = self._children.get(pid)
+            if child is None:
+                continue  # its last words
+            if self._watchdog is not None:
+                self._watchdog.heard(pid, time.monotonic())
+            if not child.up:
+                child.up = True
+                self._tell_of(child.part)
+
+    def _tell_of(self, part: _Part) -> None:
+        """Say once that all of this part are up, and that everything is."""
+        up = sum(child.up for child in self._children.values() if child.part is part)
+        if part in self._told or up < self._wanted[part]:
+            return
+        self._told.add(part)
+        told = self._settings
+        match part:
+            case _Part.WORKER:
+                addresses = ", ".join(f"{d.listen.protocol} {d.listen.address} {d.listen.tls}" for d in self._doors)
+                log.info("ready", extra={"workers": up, "listening": addresses})
+            case _Part.PORTAL:
+                log.info("portal ready", extra={"listening": told.portal.address, "url": told.portal.public_url})
+            case _Part.MONITOR:
+                log.info("metrics ready", extra={"listening": told.observe.metrics})
+        self._notify_ready()
+
+    def _notify_ready(self) -> None:
+        if all(part in self._told for part, count in self._wanted.items() if count):
+            workers, pages = self._wanted[_Part.WORKER], " and the portal" if self._portal is not None else ""
+            self._notifier.ready(f"{workers} workers at {len(self._doors)} doors{pages}" if workers else "the portal")
 
     def _signalled(self, numbers: set[int]) -> None:
         if signal.SIGCHLD in numbers:
@@ -225,6 +266,8 @@ class Supervisor:
             if pid == 0:
                 return
             dead = self._children.pop(pid, None)
+            if self._watchdog is not None:
+                self._watchdog.forget(pid)
             if dead is None:
                 continue
             if (meter := self._meter_of(dead)) is not None:
@@ -254,6 +297,7 @@ class Supervisor:
         if self._stop_by is None:
             self._board.supervisor.set(STOPPING, to=time.monotonic())
             log.info("stopping", extra={"drain": self._settings.server.drain})
+            self._notifier.stopping("open sessions go on until the drain is over")
             for door in self._doors:
                 door.sock.close()
             if self._portal is not None:
@@ -271,6 +315,13 @@ class Supervisor:
             self._tell(signal.SIGTERM)
 
     def _reload(self) -> None:
+        self._notifier.reloading()
+        try:
+            self._take_over()
+        finally:
+            self._notify_ready()
+
+    def _take_over(self) -> None:
         try:
             settings = config.load(self._settings.file)
             taken_over = reload.reloaded(self._settings, settings)
@@ -298,6 +349,18 @@ class Supervisor:
         for each in due:
             self._spawn(each)
 
+    def _kill_silent(self) -> None:
+        now = time.monotonic()
+        if self._watchdog is None or now < self._watchdog.due:
+            return
+        seen = self._watchdog.look(now)
+        if seen.alive or self._stop_by is not None:  # whoever ends may well be busy with that
+            self._notifier.alive()
+        if seen.silent and self._stop_by is None:
+            log.error("some hang and are killed", extra={"pids": sorted(seen.silent)})
+            for pid in seen.silent:
+                os.kill(pid, signal.SIGKILL)
+
     def _kill_late(self) -> None:
         if self._stop_by is not None and time.monotonic() >= self._stop_by:
             log.error("some did not stop in time and are killed", extra={"pids": sorted(self._children)})
@@ -307,4 +370,6 @@ class Supervisor:
         moments = [at for at, _ in self._due]
         if self._stop_by is not None:
             moments.append(self._stop_by)
+        if self._watchdog is not None:
+            moments.append(self._watchdog.due)
         return max(0.0, min(moments) - time.monotonic()) if moments else None

@@ -1,4 +1,4 @@
-"""As whom the children run. Only root can become somebody else."""
+"""As whom the children run. Half root can become somebody else."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import mailguard
 from mailguard.config import ConfigError
+from mailguard.config.choices import Half
 
 if TYPE_CHECKING:
     from mailguard.config import Settings
@@ -56,17 +57,18 @@ class Users:
     portal: User | None
 
     @classmethod
-    def of(cls, settings: Settings) -> Users:
+    def of(cls, settings: Settings, only: Half | None = None) -> Users:
         """ConfigError for users that are not there, or that whoever started this cannot become."""
-        workers = _named("server.user", settings.server.user)
+        workers = _named("server.user", settings.server.user) if only is not Half.PORTAL else None
         portal = _named("portal.user", settings.portal.user) if settings.portal.address else None
         if os.geteuid() == 0:
             return cls(workers, portal)
-        if workers is not None and workers.uid != os.geteuid():
+        first = portal if only is Half.PORTAL else workers
+        if first is not None and first.uid != os.geteuid():
             raise ConfigError(
-                workers.key, f"only root can become {workers.name!r}; start as root, or as that user without it"
+                first.key, f"only root can become {first.name!r}; start as root, or as that user without it"
             )
-        return cls(None, None)  # one user for both: `check` says so
+        return cls(None, None)  # whoever started this: `check` says so where that makes one user of two
 
     @property
     def apart(self) -> bool:

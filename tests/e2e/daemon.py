@@ -88,7 +88,12 @@ def listening(port: int) -> bool:
 
 @contextlib.contextmanager
 def running(
-    command: Sequence[str], *, log: Log, ports: Sequence[int], environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    log: Log,
+    ports: Sequence[int],
+    environment: Mapping[str, str] | None = None,
+    descriptors: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a daemon in the foreground until it listens on all its ports; end it at the end.
 
@@ -102,6 +107,7 @@ def running(
             stderr=output,
             start_new_session=True,
             env=environment,
+            pass_fds=descriptors,
         )
     try:
         _await_start(process, command, log, ports)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -13,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from mailguard import keyring
-from tests.e2e.daemon import Log, free_ports
+from mailguard.auth.attempt import MailProtocol
+from tests.e2e.daemon import Log, free_ports, running
 from tests.e2e.guard import KEYS, Guard, configure
-from tests.e2e.programs import status, workers
+from tests.e2e.programs import entered, processes, status, workers
 from tests.e2e.restart import started
 from tests.e2e.stack import Stack
 from tests.e2e.surfing import browser
@@ -77,6 +80,47 @@ async def test_the_portal_works_and_cannot_read_the_masters_secret(stack: Stack)
             _holds_nothing(portal, folder / "master-secret")
             assert not _can_read(web, folder / "master-secret")
             assert _can_read(mail, folder / "master-secret")
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="ONLY ROOT CAN START THE HALVES AS TWO USERS: NOT SHOWN HERE")
+async def test_each_half_works_as_a_service_of_its_own_without_root(stack: Stack) -> None:
+    mail = pwd.getpwnam("nobody")
+    web = other_than(mail)
+    python = python_of(web)
+    folder = Path(tempfile.mkdtemp(prefix="mailguard-halves-"))  # pytest's own folders are closed to other users
+    try:
+        copied = copied_to(stack, folder)
+        ports = free_ports(5)
+        users = {"server": {"user": mail.pw_name}, "portal": {"user": web.pw_name}}
+        configuration = configure(copied, folder, "master", ports=ports, overrides=users)
+        keyring.create(folder / KEYS)
+        share(folder, mail, KEYS, copied.certificate.key.name)
+        serve = [*python, "-m", "mailguard", "--config", str(configuration), "serve"]
+        halves = [(mail, "mail", ports[:4], '"ready"'), (web, "portal", ports[4:], '"portal ready"')]
+        with contextlib.ExitStack() as both:
+            for user, half, its_ports, up in halves:
+                become = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups", "--"]
+                log = Log(folder / f"{half}.log")
+                command = [*become, *serve, "--only", half]
+                process = both.enter_context(running(command, log=log, ports=its_ports))
+                log.wait_for(up, timeout=30)
+                guard = Guard(copied, configuration, process, log, *ports)
+                uids = {status(Path(f"/proc/{pid}"), "Uid") for pid in processes(guard)}
+                assert uids == {"\t".join([str(user.pw_uid)] * 4)}
+            for pid in processes(guard):
+                _holds_nothing(pid, folder / "master-secret")
+            person, other = await guard.enrolled(), await guard.enrolled()
+            program = await entered(guard, MailProtocol.IMAP, person.login())
+            assert await program.alive()
+            surfer = browser(guard)
+            page = await sign_in(surfer, other.code(), name=other.user.name, password=other.user.password)
+            assert "__Host-mailguard" in surfer.cookies, page.text
+            process.send_signal(signal.SIGHUP)  # the portal reads again what it may read, and stays
+            log.wait_for('"reloaded"')
+            assert modes(folder, "mailguard.db*") == {0o660}
+            program.close()
     finally:
         shutil.rmtree(folder)
 

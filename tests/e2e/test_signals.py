@@ -173,22 +173,22 @@ async def test_sighup_makes_a_new_policy_hold_and_a_broken_file_changes_nothing(
 async def test_sighup_serves_a_renewed_certificate_to_new_clients(guard: Guard, authority: Authority) -> None:
     tls = config.load(guard.configuration).tls
     inside = [await entered(guard, protocol, (await guard.enrolled()).login()) for protocol in MailProtocol]
-    before = _served(guard)
+    before = served(guard)
     renewed = authority.issue("localhost", stem="renewed")
     tls.certificate.write_bytes(renewed.certificate.read_bytes())  # without its key
     mark = guard.log.mark()
     guard.process.send_signal(signal.SIGHUP)
     guard.log.wait_for(r'"cannot serve".*server.crt(.|\n)*"reload refused', mark)
-    assert _served(guard) == before
+    assert served(guard) == before
     tls.private_key.write_bytes(renewed.key.read_bytes())
     _reload(guard)
-    assert _served(guard) == {_fingerprint(ssl.PEM_cert_to_DER_cert(renewed.certificate.read_text()))}
+    assert served(guard) == {fingerprint(ssl.PEM_cert_to_DER_cert(renewed.certificate.read_text()))}
     assert all([await program.alive() for program in inside])
     for program in inside:
         program.close()
 
 
-def _served(guard: Guard) -> set[str]:
+def served(guard: Guard) -> set[str]:
     """The certificates that clients are shown, by every worker and at both doors."""
     context = ssl.create_default_context(cafile=str(guard.stack.ca))
     seen = set()
@@ -197,7 +197,7 @@ def _served(guard: Guard) -> set[str]:
             with only(guard, worker), _tls(context, port) as connection:
                 certificate = connection.getpeercert(binary_form=True)
                 assert certificate is not None
-                seen.add(_fingerprint(certificate))
+                seen.add(fingerprint(certificate))
     return seen
 
 
@@ -210,7 +210,7 @@ def _tls(context: ssl.SSLContext, port: int) -> Iterator[ssl.SSLSocket]:
         yield connection
 
 
-def _fingerprint(certificate: bytes) -> str:
+def fingerprint(certificate: bytes) -> str:
     return hashlib.sha256(certificate).hexdigest()
 
 

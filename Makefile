@@ -14,7 +14,7 @@ PROCESSES ?= 2
 
 # What the end-to-end tests drive. A browser without a font shows empty boxes.
 DAEMONS := dovecot-imapd dovecot-lmtpd postfix isync msmtp swaks libnet-ssleay-perl curl openssl slapd ldap-utils fail2ban \
-  chromium fonts-dejavu-core
+  chromium fonts-dejavu-core nftables strace logrotate
 # What python-ldap is built with. There are no wheels of it.
 LDAP_BUILD := gcc python3-dev libldap-dev libsasl2-dev
 

@@ -270,6 +270,8 @@ class Supervisor:
                 self._watchdog.forget(pid)
             if dead is None:
                 continue
+            if dead.part is not _Part.WORKER:  # alone of its part: that it is back is news
+                self._told.discard(dead.part)
             if (meter := self._meter_of(dead)) is not None:
                 meter.forget()
             if self._stop_by is not None:

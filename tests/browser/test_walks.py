@@ -22,7 +22,7 @@ from tests.browser.test_passkeys import authenticator
 from tests.e2e.clients import Login, smtplib_send
 from tests.e2e.guard import Guard
 from tests.e2e.letters import compose
-from tests.e2e.programs import entered
+from tests.e2e.programs import entered, until
 
 PATIENCE = 30.0
 WITHIN = 1.0  # seconds from the commit
@@ -49,6 +49,7 @@ async def test_from_a_bare_password_to_mail(chromium: Browser, guard: Guard, tmp
             letter = compose(user.name, user.name)
             await asyncio.to_thread(smtplib_send, guard.submission(), login, letter, tmp_path)
             await asyncio.to_thread(guard.stack.delivered, user.name)
+            await until(lambda: guard.cli("session", "list", user.name, "--json").count('"imap"') == 1)
             await hand.follow("Done")
             device = page.get_by_role("region", name="Laptop")
             await expect(device.get_by_text("reading mail, from 127.0.0.1")).to_be_visible()

@@ -7,8 +7,10 @@ import contextlib
 import os
 import re
 import signal
+import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from mailguard.net.stream import connect
 from mailguard.net.tls import client_context
 from tests.e2e.clients import Door, Login
 from tests.e2e.daemon import eventually
-from tests.e2e.guard import Guard
+from tests.e2e.guard import DATABASE, Guard
 from tests.support.worker import Client, plain
 
 PATIENCE = 30.0
@@ -191,13 +193,27 @@ def only(guard: Guard, pid: int) -> Iterator[None]:
     """Hold every other worker still: whoever is greeted meanwhile speaks to this one."""
     others = [other for other in workers(guard) if other != pid]
     try:
-        for other in others:
-            os.kill(other, signal.SIGSTOP)
-        assert eventually(lambda: all(_stopped(other) for other in others), PATIENCE)
+        assert eventually(lambda: _held(guard, others), PATIENCE)
         yield
     finally:
         for other in others:
             os.kill(other, signal.SIGCONT)
+
+
+def _held(guard: Guard, others: Sequence[int]) -> bool:
+    """Stopped, and none of them in the middle of a change: with that it would hold up everybody."""
+    for other in others:
+        os.kill(other, signal.SIGSTOP)
+    assert eventually(lambda: all(_stopped(other) for other in others), PATIENCE)
+    with closing(sqlite3.connect(guard.configuration.parent / DATABASE, timeout=0.5, isolation_level=None)) as records:
+        try:
+            records.execute("BEGIN IMMEDIATE")
+            records.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            for other in others:
+                os.kill(other, signal.SIGCONT)
+            return False
+    return True
 
 
 def _stopped(pid: int) -> bool:

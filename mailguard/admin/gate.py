@@ -22,6 +22,9 @@ The last owner of everything stays one. Operators alone are not held to that: th
 make another, and must be able to let the last one go.
 
 API keys give no roles and make no keys: one that leaked must not outlive its end.
+
+What nobody signs in to is the guard's: shared mailboxes and services are made there, and their app passwords, by
+operators. A link is made for its owner, and these have none; who stands behind them is no matter of a browser.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from enum import Enum, StrEnum, unique
 from typing import TYPE_CHECKING
 
 from mailguard.admin.acting import Means
+from mailguard.auth.accounts import AccountKind
 from mailguard.auth.roles import EVERYTHING, Role, Scope
 
 if TYPE_CHECKING:
@@ -68,6 +72,7 @@ class Denial(Enum):
     ROLE = "your role does not do this: ask an owner"
     SCOPE = "this API key is not good for that: make one with the scope it needs"
     PEOPLE_ONLY = "roles and API keys are given by people who signed in: do it in the portal or on the guard"
+    GUARD_ONLY = "shared mailboxes and services get in by what is made on the guard alone: ask whoever runs it"
     REACH = "there is no such account within what your role reaches"
     ADMINISTRATOR = "this is an administrator's account: an owner who reaches as much as they do acts on it"
     ABOVE = "this role would reach further than yours"
@@ -130,6 +135,7 @@ DANGEROUS = frozenset(
 """What lets somebody in, or takes away what keeps them out: it takes a sign-in of the last minutes (ASVS 7.5.1)."""
 _OF_NOBODY = frozenset({Act.READ, Act.MAKE_KEY})  # where no account is meant, everybody does it within their limit
 _OWN = frozenset({Act.READ, Act.REVOKE, Act.SET_ROLE})
+_OF_PEOPLE = frozenset({Act.ADD, Act.CLAIM_LINK})  # done for others by operators alone
 _WEAKENS = frozenset({Act.SUSPEND, Act.REMOVE, Act.RESET, Act.REMOVE_FACTOR, Act.SET_ROLE})
 
 
@@ -160,6 +166,8 @@ def _towards(acting: Acting, act: Act, account: Account, becomes: Account | None
         return Denial.ADMINISTRATOR
     if becomes is not None and becomes.administrator and may_give(acting, becomes.role, becomes.role_limit):
         return Denial.ABOVE
+    if act in _OF_PEOPLE and account.kind is not AccountKind.PERSON and acting.means is not Means.OPERATOR:
+        return Denial.GUARD_ONLY
     if account.id and account.id == acting.account_id and act not in _OWN:
         return Denial.SELF
     if last_owner and act in _WEAKENS and acting.means is not Means.OPERATOR and not _owns_everything(becomes):

@@ -10,7 +10,7 @@ import typer
 from mailguard.admin import app_passwords
 from mailguard.admin.app_passwords import Wish
 from mailguard.auth import vault
-from mailguard.auth.accounts import Account, AppPassword, Claim, Network, VaultEntry
+from mailguard.auth.accounts import Account, AccountKind, AppPassword, Claim, Network, VaultEntry
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.passwords import digest_app_password, generate_app_password, grouped
 from mailguard.cli.ask import Yes, consent
@@ -72,6 +72,11 @@ def issue(
             client_lock=client_lock,
         )
         if claim:
+            if account.kind is not AccountKind.PERSON and wanted(records.settings, wish.protocols) is not None:
+                raise Refusal(
+                    f"{account.name} is a {account.kind} account, whose password at the mail store no sign-in brings: "
+                    "issue it without --claim, and give that password"
+                )
             link = await app_passwords.claim_link(records.bureau, records.acting, account.name, wish)
             return link.row, link.url
         return await _at_once(records, account, wish, file)

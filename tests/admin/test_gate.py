@@ -8,7 +8,7 @@ import pytest
 
 from mailguard.admin.acting import Acting, Means, operator
 from mailguard.admin.gate import DANGEROUS, Act, Denial, may, may_give
-from mailguard.auth.accounts import Account, AccountName
+from mailguard.auth.accounts import Account, AccountKind, AccountName
 from mailguard.auth.roles import EVERYTHING, Role, RoleLimit, Scope
 
 ORG, STAFF = RoleLimit.parse("domain:example.org"), RoleLimit.parse("group:staff")
@@ -144,6 +144,17 @@ def test_what_lets_in_or_takes_away_takes_a_fresh_sign_in() -> None:
     assert {Act.RESET, Act.REMOVE_FACTOR, Act.BYPASS, Act.BYPASS_ENROLS, Act.ENROLMENT_CODE} < DANGEROUS
     assert {Act.SET_ROLE, Act.REMOVE, Act.MAKE_KEY} < DANGEROUS
     assert {Act.READ, Act.REVOKE, Act.SUSPEND, Act.END_ALL}.isdisjoint(DANGEROUS), "a thief is shut out at once"
+
+
+@pytest.mark.parametrize("kind", [AccountKind.SHARED, AccountKind.SERVICE])
+def test_what_nobody_signs_in_to_gets_in_by_what_operators_make_alone(kind: AccountKind) -> None:
+    mailbox = replace(ORDINARY, kind=kind)
+    program = acting(Role.OWNER, means=Means.API_KEY)
+    for act in set(Act) - {Act.SET_ROLE, Act.MAKE_KEY}:
+        expected = Denial.GUARD_ONLY if act in {Act.ADD, Act.CLAIM_LINK} else None
+        assert may(acting(Role.OWNER), act, mailbox) is may(program, act, mailbox) is expected, act
+        assert may(operator("operator:root"), act, mailbox) is None
+    assert may(acting(Role.OWNER, STAFF), Act.ADD, mailbox) is Denial.REACH, "who is not reached is not spoken of"
 
 
 EVERYBODY = [

@@ -47,6 +47,15 @@ def test_a_shared_mailbox_and_its_people(desk: Installation) -> None:
     ]
 
 
+def test_under_own_no_link_is_made_where_no_sign_in_brings_the_stores_password(own: Installation) -> None:
+    own.done("account", "add", ANN)
+    own.done("account", "add", DESK, "--kind", "shared")
+    own.done("account", "set", DESK, "--member", ANN)
+    refused = own("app-password", "issue", DESK, "--label", "desk", "--person", ANN, "--claim")
+    assert (refused.code, refused.out) == (1, "")
+    assert "issue it without --claim" in refused.err
+
+
 def test_who_is_removed_takes_along_what_they_held(desk: Installation) -> None:
     desk.done("account", "set", DESK, "--member", ANN)
     desk.done("app-password", "issue", DESK, "--label", "desk", "--person", ANN)

@@ -8,6 +8,7 @@ from string import Formatter
 
 import pytest
 
+from mailguard.admin.gate import Denial
 from mailguard.web import texts
 from mailguard.web.texts import DEFAULT, LANGUAGES, chosen, read
 
@@ -43,6 +44,11 @@ def test_a_key_that_a_page_asks_for_is_there() -> None:
     }
     assert len(asked) > 10
     assert {key for key in asked if not known.has(key)} == set()
+
+
+def test_each_no_of_the_gate_has_its_words() -> None:
+    known = texts.load()[DEFAULT]
+    assert {why for why in Denial if not known.has(f"admin.denial_{why.name.lower()}")} == set()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from mailguard.admin import accounts
 from mailguard.admin.bureau import NotAllowed
 from mailguard.admin.gate import Act
-from mailguard.auth.accounts import AccountKind, AccountName
+from mailguard.auth.accounts import AccountName
 from mailguard.auth.names import NameRefused
 from mailguard.store import ChangeRefused
 from mailguard.store.search import Wanted
@@ -64,12 +64,11 @@ async def add(
     me: Administrator,
     address: Annotated[str, Form()] = "",
     group: Annotated[str, Form()] = "",
-    kind: Annotated[AccountKind, Form()] = AccountKind.PERSON,
 ) -> Response:
-    """Make it, and go there."""
+    """Make a person's, and go there."""
     try:
         name = me.bureau.canonical(address.strip())
-        await accounts.add(me.bureau, me.acting, name, group=group, kind=kind)
+        await accounts.add(me.bureau, me.acting, name, group=group)
     except NameRefused as refused:
         return _add_page(request, me, f"this account name {refused}", address)
     except NotAllowed:
@@ -88,7 +87,6 @@ def _add_page(request: Request, me: Administrator, refused: str = "", address: s
         refused=refused,
         address=address,
         groups=sorted(me.bureau.limits.group),
-        kinds=tuple(AccountKind),
     )
 
 

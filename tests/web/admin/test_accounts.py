@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mailguard.auth import recovery
-from mailguard.auth.accounts import AccountName, AppPassword, CodeKind
+from mailguard.auth.accounts import AccountKind, AccountName, AppPassword, CodeKind
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.events import Event
 from mailguard.auth.passwords import digest_app_password, generate_app_password
@@ -21,6 +21,7 @@ from tests.web.admin.conftest import AWAY, BOB, CHIEF, Offices
 from tests.web.conftest import sign_in
 
 HERE = f"/admin/accounts/{BOB}"
+DESK, SCANNER = AccountName("desk@example.org"), AccountName("scanner@example.org")
 NASTY = '"><script>alert(1)</script>'
 
 
@@ -90,18 +91,33 @@ async def test_a_limit_holds_for_the_list_and_for_each_page(offices: Offices) ->
 async def test_an_account_is_added(offices: Offices) -> None:
     offices.portal.settings = replace(offices.portal.settings, policy=Policy(group={"staff": Policy()}))
     browser = await offices.administrator()
-    page = await browser.fill("/admin/accounts/add", address="Bob@Example.org", group="staff", kind="person")
+    page = await browser.fill("/admin/accounts/add", address="Bob@Example.org", group="staff")
     assert "The account is there." in page.text
     account = await offices.portal.store.accounts.get(BOB)
     assert account is not None
-    assert account.group == "staff"
+    assert (account.group, account.kind) == ("staff", AccountKind.PERSON)
+
+
+async def test_what_nobody_signs_in_to_is_made_on_the_guard_alone(offices: Offices) -> None:
+    browser, store = await offices.administrator(), offices.portal.store
+    await browser.fill("/admin/accounts/add", address=DESK, kind="shared")
+    made = await store.accounts.get(DESK)
+    assert made is not None
+    assert made.kind is AccountKind.PERSON, "the form asks for no kind"
+    await store.accounts.add(SCANNER, actor=OPERATOR, kind=AccountKind.SERVICE)
+    here = f"/admin/accounts/{SCANNER}"
+    assert "/claim-link" not in (await browser.get(here)).text
+    assert (await browser.get(f"{here}/claim-link")).status == 403
+    hidden = (await browser.get("/admin/accounts/add")).form("/admin/accounts/add")
+    assert (await browser.post(f"{here}/claim-link", {**hidden, "label": "scanner"})).status == 403
+    assert (await store.audit.list())[-1].row.reason == "guard-only"
 
 
 @pytest.mark.parametrize("address", ["", "no at sign", f"{NASTY}@example.org", BOB])
 async def test_a_name_that_cannot_be_is_refused_with_the_reason(offices: Offices, address: str) -> None:
     browser = await offices.administrator()
     await offices.account(BOB)
-    page = await browser.fill("/admin/accounts/add", address=address, group="", kind="person")
+    page = await browser.fill("/admin/accounts/add", address=address, group="")
     assert page.status == 400
     assert 'role="alert"' in page.text
     assert "<script>alert" not in page.text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailguard.auth.accounts import AccountName
+from mailguard.auth.accounts import AccountKind, AccountName
 from mailguard.cli import account, api_key, app_password, grant, passkey, session, totp
 from mailguard.web.api.shapes import accounts as accounts_shapes
 from mailguard.web.api.shapes import app_passwords as app_passwords_shapes
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mailguard.web.api.shapes.base import Shape
     from tests.web.conftest import Portal
 
+BOB = AccountName("bob@example.org")
 MANY = [f"p{number:02}@example.org" for number in range(7)]
 
 
@@ -84,6 +85,14 @@ async def test_suspended_and_back(owner: Program) -> None:
         assert (await owner("POST", f"/accounts/{ANN}/{act}")).status in (204, 409)
         assert (await owner.read(f"/accounts/{ANN}"))["account"]["suspended"] is suspended
     assert (await owner("POST", "/accounts/nobody@example.org/unlock")).status == 204
+
+
+async def test_accounts_are_made_of_people_alone(portal: Portal, owner: Program) -> None:
+    for kind in ("shared", "service", "person"):
+        assert (await owner("POST", "/accounts", {"name": ANN, "kind": kind})).status == 422
+    await portal.store.accounts.add(BOB, actor=OPERATOR, kind=AccountKind.SHARED)
+    assert (await owner("POST", f"/accounts/{BOB}/claim-links", {"label": "desk"})).status == 403
+    assert (await owner("POST", f"/accounts/{BOB}/claim-links", {"label": "desk", "person": ANN})).status == 422
 
 
 async def test_what_is_made_for_its_owner_is_shown_once(portal: Portal, owner: Program) -> None:

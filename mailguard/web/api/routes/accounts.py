@@ -41,10 +41,10 @@ async def search_accounts(caller: Program, asked: Annotated[Search, Query()]) ->
 
 @router.post("", status_code=201, openapi_extra=needs(Act.ADD), responses=CHANGES)
 async def add_account(caller: Program, asked: NewAccount) -> AccountRow:
-    """Make an account before its first login. Its kind stays what it is; it has no role."""
+    """Make a person's account before their first login. It has no role."""
     demand_group(caller, asked.group)
     name = _new_name(caller, asked.name, "body.name")
-    return AccountRow.of(await accounts.add(caller.bureau, caller.acting, name, group=asked.group, kind=asked.kind))
+    return AccountRow.of(await accounts.add(caller.bureau, caller.acting, name, group=asked.group))
 
 
 @router.post("/import", openapi_extra=needs(Act.ADD), responses=CHANGES)

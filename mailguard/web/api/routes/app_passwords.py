@@ -30,7 +30,6 @@ async def make_claim_link(caller: Program, name: Named, asked: NewClaimLink) -> 
         networks=tuple(asked.networks),
         life=asked.expires_seconds,
         idle=asked.idle_seconds,
-        person=None if asked.person is None else caller.name(asked.person),
         client_lock=asked.client_lock,
     )
     link = await app_passwords.claim_link(caller.bureau, caller.acting, name, wish)

@@ -139,11 +139,10 @@ class Search(Wish):
 
 
 class NewAccount(Wish):
-    """An account before its first login."""
+    """A person's account before their first login."""
 
     name: Name
     group: Group = ""
-    kind: AccountKind = AccountKind.PERSON
 
 
 class AccountChange(Wish):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from mailguard.auth.attempt import MailProtocol
-from mailguard.web.api.shapes.accounts import Name
 from mailguard.web.api.shapes.base import Label, Shape, Wish, moment, moment_or_none
 
 if TYPE_CHECKING:
@@ -71,7 +70,6 @@ class NewClaimLink(Wish):
     networks: list[IPv4Network | IPv6Network] = Field([], max_length=32, description="Accept it from here alone.")
     expires_seconds: Seconds | None = Field(None, description="Its life; policy may shorten it.")
     idle_seconds: Seconds | None = Field(None, description="Unused for so long it lapses; policy may shorten it.")
-    person: Name | None = Field(None, description="Whose it is, of a shared mailbox.")
     client_lock: bool = Field(False, description="Bind it to the first name that its IMAP client gives.")
 
 

@@ -21,6 +21,7 @@ from mailguard.app.reload import reloaded
 from mailguard.app.rules import rules_of
 from mailguard.auth.attempt import MailProtocol, Origin
 from mailguard.auth.ports import StoreUnavailable
+from mailguard.backends.pace import Dials
 from mailguard.config import ConfigError, Listen, Settings, TlsMode
 from mailguard.jobs import crowds, failing, figures, letters, policy, recheck, sealing
 from mailguard.jobs.crowds import CrowdWatch
@@ -122,6 +123,7 @@ class Worker:
             ),
             now=loop.time,
             turns=turns,
+            dials=Dials(loop.time),
             mirrors={protocol: Mirror(loop.time) for protocol in rules.targets},
             alerts=AlertMemory(loop.time),
             guesses=LineRate(loop.time),

@@ -150,6 +150,11 @@ WAITING: Final = Family(
     Kind.GAUGE,
     "Logins that wait for their turn at a name or are being decided by a question",
 )
+DIALS_WAITING: Final = Family(
+    "mailguard_dials_waiting",
+    Kind.GAUGE,
+    "Logins that wait in line for a connection to a store: many came at once",
+)
 SESSIONS: Final = Family("mailguard_sessions", Kind.GAUGE, "Live mail sessions", ("protocol",), _PROTOCOLS)
 RELAYED: Final = Family(
     "mailguard_relayed_bytes_total",
@@ -265,6 +270,7 @@ FAMILIES: Final = (
     PHASES,
     THROTTLE,
     WAITING,
+    DIALS_WAITING,
     SESSIONS,
     RELAYED,
     CONNECTIONS,

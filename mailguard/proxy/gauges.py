@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mailguard.observe.families import (
     BEAT,
     CONNECTIONS,
+    DIALS_WAITING,
     RELAYED,
     SESSIONS,
     SHED,
@@ -44,6 +45,7 @@ class Gauges:
             meter.set(SESSIONS, protocol, to=house.registry.count(protocol))
             self._store(protocol, up=not mirror.troubled)
         meter.set(WAITING, to=house.turns.held)
+        meter.set(DIALS_WAITING, to=house.dials.waiting)
         meter.set(CONNECTIONS, Entrance.MAIL, to=len(house.lobby))
         meter.add(SHED, Entrance.MAIL, by=house.lobby.shed - self._shed)
         self._shed = house.lobby.shed

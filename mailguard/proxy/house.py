@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mailguard.auth.authenticator import Authenticator
     from mailguard.auth.ports import Identity
     from mailguard.backends.failure import BackendFailure
+    from mailguard.backends.pace import Dials
     from mailguard.backends.target import Target
     from mailguard.identity.entry import Observer
     from mailguard.net.listener import Lobby
@@ -139,6 +140,7 @@ class House:
     lobby: Lobby
     now: Callable[[], float]
     turns: Turns
+    dials: Dials
     mirrors: Mapping[MailProtocol, Mirror]
     alerts: AlertMemory
     guesses: LineRate

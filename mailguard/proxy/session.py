@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mailguard.auth.ports import Identity
     from mailguard.backends.leg import Leg
     from mailguard.backends.login import Credential
+    from mailguard.backends.pace import Dials
     from mailguard.backends.target import Target
     from mailguard.proxy.house import House
     from mailguard.secret import Secret
@@ -153,7 +154,7 @@ class Session:
         return leg
 
     async def _house_leg(self, name: AccountName, caller: Caller) -> Leg:
-        return await _opened(self._house, self._target, master(self._target, name), caller, self.offered)
+        return await _opened(self._house, self._target, master(self._target, name), caller, self.offered, proved=True)
 
     def _identity(self, caller: Caller) -> _Asked:
         own_leg = None
@@ -164,7 +165,7 @@ class Session:
         if own_leg is not None:
             return own_leg
         asked = self._house.rules.identity or self._house.rules.targets[MailProtocol.IMAP]
-        return _OtherListener(asked, caller)
+        return _OtherListener(self._house.dials, asked, caller)
 
     async def relay(self, client: asyncio.Transport, leftover: bytes, leg: Leg) -> None:
         """Join the two sockets until either ends or the session is ended from outside."""
@@ -235,9 +236,16 @@ class _OwnLeg(_Asked):
 
     async def ask(self, name: AccountName, password: Secret) -> Answer:
         """Open the leg with this password."""
+        return await self._open(name, password, proved=False)
+
+    async def enter(self, name: AccountName, password: Secret) -> Answer:
+        """The same for whoever has shown a right secret already."""
+        return await self._open(name, password, proved=True)
+
+    async def _open(self, name: AccountName, password: Secret, *, proved: bool) -> Answer:
         try:
             credential = own(self._target, name, password)
-            self.leg = await _opened(self._house, self._target, credential, self._caller, self._offered)
+            self.leg = await _opened(self._house, self._target, credential, self._caller, self._offered, proved=proved)
         except BackendFailure as failure:
             return identity.answer(failure)
         return Answer(Verdict.YES)
@@ -246,12 +254,16 @@ class _OwnLeg(_Asked):
 class _OtherListener(_Asked):
     """Login `master`: a listener of the store that takes users' own passwords is asked and left."""
 
-    def __init__(self, target: Target, caller: Caller) -> None:
+    def __init__(self, dials: Dials, target: Target, caller: Caller) -> None:
         super().__init__()
-        self._target, self._caller = target, caller
+        self._dials, self._target, self._caller = dials, target, caller
 
     async def ask(self, name: AccountName, password: Secret) -> Answer:
         """Log in there with this password, and out again."""
+        try:
+            await self._dials.turn(self._target, proved=False)
+        except BackendFailure as failure:
+            return identity.answer(failure)
         return await identity.ask(self._target, name, password, self._caller)
 
 
@@ -265,7 +277,7 @@ class _OtherSource(_Asked):
     async def enter(self, name: AccountName, password: Secret) -> Answer:
         """Open the leg with a password from the vault: the store alone is asked."""
         assert self._own_leg is not None
-        answer = await self._own_leg.ask(name, password)
+        answer = await self._own_leg.enter(name, password)
         self.leg = self._own_leg.leg
         return answer
 
@@ -274,7 +286,7 @@ class _OtherSource(_Asked):
         answer = await self._source.ask(name, password)
         if answer.verdict is not Verdict.YES or self._own_leg is None:
             return answer
-        opened = await self._own_leg.ask(name, password)
+        opened = await self._own_leg.enter(name, password)
         self.leg = self._own_leg.leg
         if opened.verdict is Verdict.YES:
             return answer
@@ -288,11 +300,18 @@ class _OtherSource(_Asked):
 
 
 async def _opened(
-    house: House, target: Target, credential: Credential, caller: Caller, offered: frozenset[str] | None
+    house: House,
+    target: Target,
+    credential: Credential,
+    caller: Caller,
+    offered: frozenset[str] | None,
+    *,
+    proved: bool,
 ) -> Leg:
     """Open a leg that keeps what the client was told, and let the fronts know how the store fares."""
     mirror = house.mirrors[target.protocol]
     told = offered if offered is not None and target.protocol is MailProtocol.SUBMISSION else frozenset[str]()
+    await house.dials.turn(target, proved=proved)
     began = perf_counter()
     try:
         leg = await dial.open_leg(target, credential, caller, announced=told)

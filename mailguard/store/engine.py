@@ -4,8 +4,10 @@ A writing transaction begins with BEGIN IMMEDIATE. A deferred one that reads fir
 "database is locked" when another process wrote in between; no busy timeout applies there. Reads run outside any
 transaction, so that no forgotten snapshot holds up the write-ahead log.
 
-Work is a plain function of a connection. It runs in SQLAlchemy's greenlet, where each statement awaits the
-connection's thread: several functions compose into one transaction without a word about asyncio.
+Work is a plain function of a connection: several compose into one transaction without a word about asyncio. A whole
+piece of work runs on the thread of its connection, so that it costs one hop there and back, however many statements it
+has. What comes while that thread is busy waits for it together: all writes that wait share one transaction, and so one
+fsync. None is answered before that commit; each has a savepoint of its own, so that one which fails takes nobody along.
 """
 
 from __future__ import annotations
@@ -15,16 +17,17 @@ import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+import aiosqlite
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from mailguard.auth.ports import StoreUnavailable
+from mailguard.net.tasks import Tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
@@ -47,26 +50,15 @@ def database_path(url: str) -> Path:
 
 def sync_engine(path: Path) -> Engine:
     """For migrations and copies, which run in a thread of their own."""
-    return _prepared(create_engine(_url("sqlite", path), **_OPTIONS))
-
-
-def async_engine(path: Path) -> AsyncEngine:
-    """For everything else."""
-    engine = create_async_engine(_url("sqlite+aiosqlite", path), **_OPTIONS)
-    _prepared(engine.sync_engine)
-    return engine
+    return _prepared(create_engine(URL.create("sqlite", database=str(path)), connect_args=_CONNECT, **_OPTIONS))
 
 
 _OPTIONS = {
     "poolclass": NullPool,
     "hide_parameters": True,  # an error's text must not carry a hash or a seal
-    # None: the driver begins no transaction of its own (its default begins deferred ones, at the first write).
-    "connect_args": {"isolation_level": None, "timeout": BUSY_SECONDS},
 }
-
-
-def _url(driver: str, path: Path) -> URL:
-    return URL.create(driver, database=str(path))
+# None: the driver begins no transaction of its own (its default begins deferred ones, at the first write).
+_CONNECT: dict[str, Any] = {"isolation_level": None, "timeout": BUSY_SECONDS}
 
 
 def _prepared(engine: Engine) -> Engine:
@@ -88,19 +80,69 @@ class Undone(Generic[T]):
     result: T
 
 
+@dataclass(frozen=True, slots=True)
+class Ran(Generic[T]):
+    """What came of one piece of work among several."""
+
+    result: T = None  # type: ignore[assignment]  # where it failed
+    error: BaseException | None = None
+
+    def tell(self, answer: asyncio.Future[T]) -> None:
+        """Answer whoever asked, unless they have hung up."""
+        if answer.done():
+            return
+        if self.error is not None:
+            answer.set_exception(self.error)
+        else:
+            answer.set_result(self.result)
+
+
 def transaction(connection: Connection, work: Callable[[Connection], T | Undone[T]]) -> T:
     """Run `work` as one writing transaction: all of it happens, or nothing."""
+    (ran,) = transactions(connection, [work])
+    if ran.error is not None:
+        raise ran.error
+    return ran.result
+
+
+def transactions(connection: Connection, works: Sequence[Callable[[Connection], T | Undone[T]]]) -> list[Ran[T]]:
+    """Several, committed together. An error of the database itself is raised: then nothing of any of them happened."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     try:
-        result = work(connection)
+        ran = [_within(connection, work) for work in works]
     except BaseException:
         connection.rollback()
         raise
-    if isinstance(result, Undone):
-        connection.rollback()
-        return result.result
     connection.commit()
-    return result
+    return ran
+
+
+def _within(connection: Connection, work: Callable[[Connection], T | Undone[T]]) -> Ran[T]:
+    connection.exec_driver_sql("SAVEPOINT work")
+    try:
+        result = work(connection)
+    except Exception as error:
+        if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError):
+            raise  # a full disk ends the whole transaction, whether we want it or not
+        connection.exec_driver_sql("ROLLBACK TO work")
+        return Ran(error=error)
+    if isinstance(result, Undone):
+        connection.exec_driver_sql("ROLLBACK TO work")
+        return Ran(result.result)
+    return Ran(result)
+
+
+def _each(connection: Connection, works: Sequence[Callable[[Connection], T]]) -> list[Ran[T]]:
+    """Reads, one after the other."""
+    ran: list[Ran[T]] = []
+    for work in works:
+        try:
+            ran.append(Ran(work(connection)))
+        except DBAPIError:
+            raise
+        except Exception as error:
+            ran.append(Ran(error=error))
+    return ran
 
 
 class Database:
@@ -109,17 +151,18 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: tuple[int, int] | None = None
-        self._engine = async_engine(path)
-        self._writer = _Held(self._engine)
-        self._reader = _Held(self._engine)
+        self._writer = _Held(path, transactions)
+        self._reader = _Held(path, _each)
 
     async def write(self, work: Callable[[Connection], T | Undone[T]]) -> T:
         """One transaction. StoreUnavailable, or `work` returned Undone: nothing of it happened."""
-        return await self._run(self._writer, lambda connection: transaction(connection, work))
+        result: T = await self._run(self._writer, work)
+        return result
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Statements, each of which sees the newest commit. StoreUnavailable where they cannot be read."""
-        return await self._run(self._reader, work)
+        result: T = await self._run(self._reader, work)
+        return result
 
     async def version(self) -> tuple[int, int]:
         """Changes whenever anyone but the reader committed (PRAGMA data_version), and when the reader was reopened."""
@@ -130,12 +173,10 @@ class Database:
         changes = await self.read(read)
         return self._reader.opened, changes
 
-    async def _run(self, held: _Held, work: Callable[[Connection], T]) -> T:
+    async def _run(self, held: _Held, work: Callable[[Connection], Any]) -> Any:
         self._demand_same_file()
         try:
-            # Shielded: a caller that is cancelled in mid-statement (its client hung up) must neither break the
-            # connection for everyone else nor leave its transaction half done.
-            return await asyncio.shield(held.run(work))
+            return await held.run(work)
         except DBAPIError as error:
             if isinstance(error, IntegrityError):
                 raise
@@ -159,41 +200,84 @@ class Database:
         """Wait for work in hand, then close."""
         for held in (self._writer, self._reader):
             await held.close()
-        await self._engine.dispose()
 
 
 class _Held:
-    """One connection, opened at its first use and again after it failed; one piece of work at a time."""
+    """One connection, opened at its first use and again after it failed. What waits for it is run together."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._lock = asyncio.Lock()
-        self._connection: AsyncConnection | None = None
+    def __init__(self, path: Path, together: Callable[[Connection, Sequence[Any]], list[Ran[Any]]]) -> None:
+        self._path = path
+        self._together = together
+        self._waiting: list[tuple[Callable[[Connection], Any], asyncio.Future[Any]]] = []
+        self._tasks = Tasks()  # one at most, so that a caller who hangs up breaks nothing for the others
+        self._connection: _OnThread | None = None
+        self._draining = False
         self._closed = False
         self.opened = 0
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
-        async with self._lock:
-            if self._closed:
-                raise StoreUnavailable("the records are closed: mailguard is shutting down")
-            if self._connection is None:
-                self._connection = await self._engine.connect()
-                self.opened += 1
-            try:
-                return await self._connection.run_sync(work)
-            except DBAPIError:
-                await self._drop()
-                raise
+    async def run(self, work: Callable[[Connection], Any]) -> Any:
+        if self._closed:
+            raise StoreUnavailable("the records are closed: mailguard is shutting down")
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, answer))
+        if not self._draining:
+            self._draining = True
+            self._tasks.spawn(self._drain(), name="records")
+        return await answer
 
     async def close(self) -> None:
-        async with self._lock:
-            self._closed = True
-            await self._drop()
+        self._closed = True
+        await self._tasks.idle()
+        await self._drop()
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                ran = await self._run([work for work, _ in batch])
+            except BaseException as error:
+                await self._drop()
+                ran = [Ran(error=error)] * len(batch)
+            for (_, answer), each in zip(batch, ran, strict=True):
+                each.tell(answer)
+        self._draining = False
+
+    async def _run(self, works: Sequence[Callable[[Connection], Any]]) -> list[Ran[Any]]:
+        if self._connection is None:
+            self._connection = await _OnThread.open(self._path)
+            self.opened += 1
+        return await self._connection.run(lambda connection: self._together(connection, works))
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
+
+
+class _OnThread:
+    """SQLAlchemy Core on a connection of aiosqlite, on the thread of that. (Its private `_execute` and `_conn`.)"""
+
+    def __init__(self, bare: aiosqlite.Connection, connection: Connection) -> None:
+        self._bare = bare
+        self._connection = connection
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        bare = await aiosqlite.connect(path, **_CONNECT)
+        engine = _prepared(create_engine("sqlite://", creator=lambda: bare._conn, **_OPTIONS))
+        try:
+            return cls(bare, await bare._execute(engine.connect))
+        except BaseException:
+            await bare.close()
+            raise
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        ran: T = await self._bare._execute(work, self._connection)
+        return ran
+
+    async def close(self) -> None:
+        await self._bare._execute(self._connection.close)
+        await self._bare.close()
 
 
 def unavailable(path: Path, error: DBAPIError) -> StoreUnavailable:

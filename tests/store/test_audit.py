@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 from sqlalchemy.event import listen, remove
 
 from mailguard.auth.accounts import Account
@@ -201,10 +202,9 @@ async def test_a_granted_login_costs_one_statement_here(
     def note(connection: object, cursor: object, statement: str, *_: object) -> None:
         statements.append(statement)
 
-    engine = store._database._engine.sync_engine
-    listen(engine, "before_cursor_execute", note)
+    listen(Engine, "before_cursor_execute", note)
     admitted(await store.ledger.admit(entry))
-    remove(engine, "before_cursor_execute", note)
+    remove(Engine, "before_cursor_execute", note)
     assert [s.split()[2] for s in statements if "audit" in s] == ["audit_repeats" if daily else "audit"]
 
 

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Engine
 from sqlalchemy.event import listen, remove
 
 from mailguard import keyring
@@ -302,10 +303,9 @@ async def test_the_first_row_may_be_sealed_while_the_tip_is_looked_at(
     def note(connection: object, cursor: object, statement: str, *_: object) -> None:
         statements.append(statement)
 
-    engine = store._database._engine.sync_engine
-    listen(engine, "before_cursor_execute", note)
+    listen(Engine, "before_cursor_execute", note)
     await store.sealer.tip()
-    remove(engine, "before_cursor_execute", note)
+    remove(Engine, "before_cursor_execute", note)
     assert [s for s in statements if "audit_key" in s] == [s for s in statements if "audit_state" in s]
 
 

@@ -5,14 +5,16 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
+from sqlalchemy.event import listen, remove
 from sqlalchemy.exc import DBAPIError
 
-from mailguard.auth.accounts import Account
+from mailguard.auth.accounts import Account, AccountName
 from mailguard.auth.ports import Lost, StoreUnavailable
 from mailguard.keyring import Keyring
 from mailguard.store import Store, engine
 from mailguard.store.engine import database_path, unavailable
+from mailguard.store.errors import ChangeRefused
 from tests.store.words import ANN, BOB, NOON, OPERATOR, StoppedClock, admitted, by_code, full_disk, phone, sql
 
 
@@ -46,8 +48,7 @@ async def test_a_full_disk_changes_no_credential_and_does_not_stop_reading(
 async def test_a_database_that_another_process_locks_is_unavailable_to_writers_only(
     store: Store, ann: Account, database: Path, keys: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = {**engine._OPTIONS, "connect_args": {"isolation_level": None, "timeout": 0.05}}
-    monkeypatch.setattr(engine, "_OPTIONS", options)
+    monkeypatch.setitem(engine._CONNECT, "timeout", 0.05)
     impatient = await Store.open(f"sqlite:///{database}", keys)
     other = sqlite3.connect(database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -70,6 +71,32 @@ async def test_a_caller_that_hangs_up_in_mid_transaction_breaks_nothing(store: S
     await store.accounts.resume(ANN, actor=OPERATOR)
     assert [a.name for a in await store.accounts.list()] == [ANN, BOB]
     assert await store.accounts.get(ANN) == ann
+
+
+async def test_what_waits_is_committed_together_and_what_fails_takes_nobody_along(store: Store, ann: Account) -> None:
+    """All but the first wait while that one is written."""
+    commits: list[object] = []
+
+    def note(connection: Connection) -> None:
+        commits.append(connection)
+
+    listen(Engine, "commit", note)
+    asked = [store.accounts.add(AccountName(f"p{n}@example.org"), actor=OPERATOR) for n in range(20)]
+    twice = store.accounts.add(ANN, actor=OPERATOR)
+    answers = await asyncio.gather(*asked[:10], twice, *asked[10:], return_exceptions=True)
+    remove(Engine, "commit", note)
+    assert [type(answer) for answer in answers if isinstance(answer, BaseException)] == [ChangeRefused]
+    assert len(await store.accounts.list()) == 21
+    assert len(commits) == 1
+
+
+async def test_a_commit_that_fails_is_answered_to_everyone_who_shared_it(store: Store, database: Path) -> None:
+    rows = len(await store.audit.list())
+    asked = [store.accounts.add(AccountName(f"p{n}@example.org"), actor=OPERATOR) for n in range(5)]
+    with full_disk(log_size(database)):
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 5
+    assert len(await store.audit.list()) == rows
 
 
 async def test_closing_waits_for_work_in_hand(

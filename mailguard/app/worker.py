@@ -39,7 +39,7 @@ from mailguard.net.stream import accept
 from mailguard.net.tasks import Tasks
 from mailguard.net.tls import TlsError
 from mailguard.observe import stream
-from mailguard.proxy import line_front, smtp_front
+from mailguard.proxy import line_front, parting, smtp_front
 from mailguard.proxy.gauges import ALIVE_SECONDS, Gauges
 from mailguard.proxy.house import AlertMemory, House, LineRate, Mirror
 from mailguard.proxy.registry import Registry
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mailguard.worker")
 
+SHUTDOWN = "shutdown"  # why a session ended in a drain
 FLUSH_SECONDS = 0.2
 EXPIRY_SECONDS = 0.5
 USE_SECONDS = 10.0
@@ -252,7 +253,7 @@ class Worker:
             await listener.stop()
             door.sock.close()  # whoever comes now is refused at once, rather than kept waiting until the drain is over
         await self._drained(hurry or asyncio.Event())
-        self.house.registry.end_all("shutdown")
+        self.house.registry.end_all(SHUTDOWN)
         await self.house.tasks.close()
         await self._connections.close()
         await self._jobs.close()
@@ -267,8 +268,15 @@ class Worker:
         waiting = Tasks()
         quiet = waiting.spawn(self._connections.idle(), name="drain")
         hurried = waiting.spawn(hurry.wait(), name="hurry")
-        await asyncio.wait({quiet, hurried}, timeout=self._settings.server.drain, return_when=asyncio.FIRST_COMPLETED)
+        drain = self._settings.server.drain
+        waiting.spawn(self._part(parting.Parting(self.house.now(), drain)), name="parting")
+        await asyncio.wait({quiet, hurried}, timeout=drain, return_when=asyncio.FIRST_COMPLETED)
         await waiting.close()
+
+    async def _part(self, plan: parting.Parting) -> None:
+        while True:
+            await asyncio.sleep(parting.LOOK_SECONDS)
+            self.house.registry.part(plan, self.house.now(), SHUTDOWN)
 
     async def _end_record(self) -> None:
         """What was written last is sealed too, and the head that stays is put where nobody here can change it."""

@@ -65,6 +65,7 @@ class Relay:
         self._stall = stall
         self._ended: asyncio.Future[End] = self._loop.create_future()
         self._active = self._loop.time()
+        self._spoke = self._store  # who sent something last
         self._alarm: asyncio.TimerHandle | None = None
 
     async def run(self) -> RelayEnd:
@@ -89,6 +90,12 @@ class Relay:
     def silence(self) -> float:
         """Seconds since either side last sent anything."""
         return self._loop.time() - self._active
+
+    def rest(self) -> float:
+        """Seconds of silence in which nothing is under way; 0.0 while the store owes an answer, or a side has not taken
+        all that was sent to it. Whoever is cut while a letter's receipt is owed sends it once more."""
+        moving = self._spoke is self._client or any(unsent(side.transport) for side in (self._client, self._store))
+        return 0.0 if moving or self.over else self.silence()
 
     def carried(self) -> tuple[int, int]:
         """Octets passed on so far: to the store, to the client."""
@@ -117,6 +124,7 @@ class Relay:
         if self.over:
             return
         self._active = self._loop.time()
+        self._spoke = source
         source.other.send(data)
         if self._tap is not None and source is self._client:
             self._show(data)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mailguard.auth.attempt import Admission, MailProtocol, Origin
     from mailguard.auth.policy import Policies
     from mailguard.net.relay import RelayEnd
+    from mailguard.proxy.parting import Parting
     from mailguard.store.revocations import Revocation
     from mailguard.store.sessions import Sessions
 
@@ -38,6 +39,7 @@ class Live:
     client: Client = Client()  # noqa: RUF009  (frozen)
     heard: bool = False  # what the client calls itself has been passed on, or that it will not say
     silence: Callable[[], float] = lambda: 0.0  # seconds since anything last moved
+    rest: Callable[[], float] = lambda: 0.0  # seconds for which nothing has been under way
     carried: Callable[[], tuple[int, int]] = lambda: (0, 0)  # octets so far: to the store, to the client
     ended: str = ""  # why it was ended from outside
 
@@ -176,6 +178,12 @@ class Registry:
     async def forget_strays(self, sessions: Sessions) -> None:
         """Take off the shared list what this process never got to have."""
         await sessions.forget_strays(self._pid, self._live.keys())
+
+    def part(self, parting: Parting, now: float, why: str) -> None:
+        """End those whose turn it is in a drain."""
+        standing = ((live.rest(), live) for live in self._live.values() if not live.ended)
+        for live in parting.leave(standing, now):
+            live.end(why)
 
     def end_all(self, why: str) -> None:
         """End what is left, at the end of a drain."""

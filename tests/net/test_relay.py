@@ -478,3 +478,33 @@ async def until(condition: Callable[[], bool]) -> None:
 def resident() -> int:
     """Memory of this process, in octets."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+async def test_it_is_at_rest_once_the_store_has_answered_and_all_is_taken(sessions: Sessions) -> None:
+    session = await sessions.start()
+    relay = session.relay
+    await until(lambda: relay.rest() > 0.0)  # nobody has said anything
+    session.client.write(b"a SEARCH TEXT needle\r\n")
+    await read_until(session.store, b"needle\r\n")
+    assert relay.rest() == 0.0
+    await asyncio.sleep(0.01)
+    assert relay.rest() == 0.0, "the answer is owed, however long it takes"
+    session.store.write(b"a OK nothing found\r\n")
+    await read_until(session.client, b"found\r\n")
+    await until(lambda: 0.0 < relay.rest() <= relay.silence())
+    relay.abort()
+    assert relay.rest() == 0.0
+    await sessions.ended(session)
+
+
+async def test_what_a_client_has_not_taken_yet_is_no_rest(sessions: Sessions) -> None:
+    session = await sessions.start()
+    letter = b"x" * (16 * MEGABYTE)
+    session.store.write(letter)
+    await until(lambda: unsent(session.ours[0]) > 0)
+    assert session.relay.rest() == 0.0
+    taken = 0
+    while taken < len(letter):
+        taken += len(await session.client.read())
+    await until(lambda: session.relay.rest() > 0.0)
+    await sessions.ended(session)

@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from mailguard import config, keyring
@@ -325,4 +325,9 @@ def ehlo_lines(house: House, session: Session) -> tuple[bytes, ...] | None:
     """What the submission store was last seen to offer; None where it is down or was never seen."""
     if house.closing or house.mirrors[MailProtocol.SUBMISSION].down or session.offered is None:
         return None
-    return tuple(sorted(line.encode() for line in session.offered))
+    return _in_order(session.offered)
+
+
+@lru_cache(maxsize=8)
+def _in_order(offered: frozenset[str]) -> tuple[bytes, ...]:
+    return tuple(sorted(line.encode() for line in offered))

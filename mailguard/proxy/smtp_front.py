@@ -12,6 +12,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from mailguard.auth.attempt import LoginAttempt, Reason, Refused
@@ -66,6 +67,13 @@ async def serve(sock: socket.socket, gate: Gate, port: SubmissionPort, *, admitt
 
     Either `gate.relay` or `gate.done` is called, once. Cancelling it cuts the connection, and a decision in flight.
     """
+    handover = await _until_login(sock, gate, port)  # the front is not kept while the relay lasts
+    if handover is not None:
+        admitted()
+        await gate.relay(handover.client, handover.leftover, handover.leg)
+
+
+async def _until_login(sock: socket.socket, gate: Gate, port: SubmissionPort) -> Handover | None:
     front = SubmissionFront(port, gate, asyncio.get_running_loop())
     handover = None
     try:
@@ -77,9 +85,7 @@ async def serve(sock: socket.socket, gate: Gate, port: SubmissionPort, *, admitt
         if handover is None:
             front.abort()
             gate.done(front.why or "no TLS")
-    if handover is not None:
-        admitted()
-        await gate.relay(handover.client, handover.leftover, handover.leg)
+    return handover
 
 
 class SubmissionFront(HardenedSMTP):
@@ -119,8 +125,7 @@ class SubmissionFront(HardenedSMTP):
         """What the store offers and how to log in. (RFC 5321 §4.1.1.1; RFC 4954 §3)"""
         self._hello(hostname, extended=True)
         ways = b"AUTH PLAIN LOGIN" if self.secure else b"STARTTLS"
-        lines = [self._port.hostname.encode(), *(self._keywords or ())]
-        await self.push(b"".join(b"250-%b\r\n" % line for line in lines) + b"250 " + ways)
+        await self.push(_ehlo(self._port.hostname, self._keywords or (), ways))
 
     async def smtp_HELO(self, hostname: str | None) -> None:  # noqa: N802
         """The old greeting, with which there is no AUTH. (RFC 5321 §4.1.1.1)"""
@@ -203,6 +208,11 @@ class SubmissionFront(HardenedSMTP):
             outcome.abort()
             raise
         self._handover = Handover(*self.release(), outcome)
+
+
+@lru_cache(maxsize=8)
+def _ehlo(hostname: str, keywords: tuple[bytes, ...], ways: bytes) -> bytes:
+    return b"".join(b"250-%b\r\n" % line for line in (hostname.encode(), *keywords)) + b"250 " + ways
 
 
 def _rejection(fault: sasl.Fault, say: codes.Say) -> bytes:

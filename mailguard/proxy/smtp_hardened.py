@@ -5,6 +5,7 @@ aiosmtpd brings connection, session, command loop and dispatch. Closed here, eac
 
 * it sees only lines that may be said now (`smtp_lines`), and none of its messages reaches a log;
 * of its methods only the verbs in VERBS are found, so neither its AUTH nor its DATA can be reached;
+* its constructor runs once for all connections, and nothing of it outlives the login;
 * one deadline covers the whole dialogue, and one budget all errors;
 * a client that leaves does not cancel the task: a decision on a login in it runs to its end.
 
@@ -17,9 +18,10 @@ import asyncio
 import logging
 import ssl
 import traceback
-from collections import defaultdict
+from collections.abc import Callable, Mapping
 from enum import Enum, unique
-from typing import AnyStr, cast
+from functools import lru_cache
+from typing import AnyStr, Final, cast
 
 import aiosmtpd.smtp
 from aiosmtpd.smtp import SMTP
@@ -34,11 +36,19 @@ TLS_RECORD = 0x16  # the first byte of a ClientHello: iOS sends one to a clear p
 
 CLEAR_VERBS = frozenset({b"EHLO", b"HELO", b"NOOP", b"QUIT", b"STARTTLS", b"AUTH"})  # AUTH: to say 538
 VERBS = CLEAR_VERBS | {b"RSET", b"HELP", b"VRFY"}
+_METHODS: Final = tuple((verb.decode(), f"smtp_{verb.decode()}") for verb in VERBS)
 
 log = logging.getLogger("mailguard.front")
 
 # aiosmtpd logs clients' lines. A logger that nobody can reach, since `disabled` is set back by logging.config.
 aiosmtpd.smtp.log = logging.Logger("mail.log", logging.CRITICAL + 1)
+
+
+def _unlogged(func: Callable[..., None], msg: str | bytes, *args: object, **kwargs: object) -> None:
+    """For aiosmtpd's way of logging a line, which runs a pattern over each to log what has no reader."""
+
+
+aiosmtpd.smtp.sanitized_log = _unlogged
 
 
 @unique
@@ -50,18 +60,24 @@ class Phase(Enum):
     DECISION = "decision"
 
 
+class _Sizes(dict[str, int]):
+    """Lines are measured by CommandReader, with better replies. aiosmtpd's table grows with what clients say."""
+
+    def __missing__(self, verb: str) -> int:
+        return AUTH_MAX
+
+
 class HardenedSMTP(SMTP):
     """One connection. `why` says how it ended, for the record."""
 
-    command_size_limit = AUTH_MAX  # lines are measured by CommandReader, with better replies
+    command_size_limit = AUTH_MAX
+    command_size_limits = _Sizes()
 
     def __init__(self, hostname: str, deadline: float, loop: asyncio.AbstractEventLoop) -> None:
-        self.command_size_limits = defaultdict(lambda: AUTH_MAX)  # aiosmtpd has one table for all connections
-        # enable_SMTPUTF8 has arguments decoded without loss; hostname spares a blocking look-up.
-        super().__init__(
-            None, hostname=hostname, ident="ESMTP mailguard", enable_SMTPUTF8=True, data_size_limit=None, loop=loop
-        )
-        self.lines = CommandReader(self._admit, loop)
+        vars(self).update(_constructed(hostname))
+        self.loop = loop
+        self._smtp_methods = {verb: getattr(self, method) for verb, method in _METHODS}
+        self.lines = CommandReader(_admit_in_clear, loop)
         asyncio.StreamReaderProtocol.__init__(self, self.lines, self._cb_client_connected, loop)
         self._link: asyncio.Transport = _NoTransport()
         self._lost: asyncio.Future[None] = loop.create_future()
@@ -73,10 +89,6 @@ class HardenedSMTP(SMTP):
         self._deadline = deadline
         self._heard = False
         self._errors = 0
-
-    def __dir__(self) -> list[str]:
-        """Its commands and nothing else: aiosmtpd looks through these for each connection, most of what one costs."""
-        return [f"smtp_{verb.decode()}" for verb in VERBS]
 
     async def closed(self) -> None:
         """Send what was written, then close, within bounds."""
@@ -105,7 +117,7 @@ class HardenedSMTP(SMTP):
             self.connection_lost(None)  # which neither loop says if the deadline cut the handshake
             raise HangUp("no TLS")
         self.phase = Phase.CLIENT
-        self.secure = True
+        self._secured()
         self._use(link)
         self.transport = link
         self.session = self._create_session()
@@ -122,7 +134,15 @@ class HardenedSMTP(SMTP):
         link.pause_reading()
         self._use(_NoTransport())
         self.transport = None
+        # The relay may last for days: let go of whatever leads back here, so that no collector has to find it.
+        self._smtp_methods = {}
+        self._client_connected_cb = self._stream_writer = None
+        del self._writer
         return link, leftover
+
+    def _secured(self) -> None:
+        self.secure = True
+        self.lines.admit = _admit_over_tls
 
     def _use(self, link: asyncio.Transport) -> None:
         self._link = link
@@ -134,7 +154,8 @@ class HardenedSMTP(SMTP):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin the dialogue."""
         self._link = cast("asyncio.Transport", transport)
-        self.secure = transport.get_extra_info("ssl_object") is not None
+        if transport.get_extra_info("ssl_object") is not None:
+            self._secured()
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -187,13 +208,6 @@ class HardenedSMTP(SMTP):
         except HangUp as end:
             self._because(end.why)
 
-    def _admit(self, line: bytes) -> None:
-        verb = line.partition(b" ")[0].upper()
-        if not self.secure and verb not in CLEAR_VERBS:
-            raise Complaint("530 5.7.0 Must issue a STARTTLS command first")
-        if verb not in VERBS:
-            raise Complaint("530 5.7.0 Authentication required")
-
     async def push(self, status: AnyStr) -> None:
         """Send one reply; hang up behind the last one, which the tenth error is."""
         reply = status if isinstance(status, bytes) else status.encode()
@@ -228,6 +242,43 @@ class HardenedSMTP(SMTP):
 
     def _because(self, why: str) -> None:
         self.why = self.why or why  # the first cause, not what followed from it
+
+
+def _admit_in_clear(line: bytes) -> None:
+    if line.partition(b" ")[0].upper() not in CLEAR_VERBS:
+        raise Complaint("530 5.7.0 Must issue a STARTTLS command first")
+
+
+def _admit_over_tls(line: bytes) -> None:
+    if line.partition(b" ")[0].upper() not in VERBS:
+        raise Complaint("530 5.7.0 Authentication required")
+
+
+class _Bare(HardenedSMTP):
+    """What aiosmtpd's constructor runs on. It looks for commands by dir(), which is most of what it costs."""
+
+    def __init__(self, hostname: str, loop: asyncio.AbstractEventLoop) -> None:
+        # enable_SMTPUTF8 has arguments decoded without loss; hostname spares a blocking look-up.
+        SMTP.__init__(
+            self, None, hostname=hostname, ident="ESMTP mailguard",
+            enable_SMTPUTF8=True, data_size_limit=None, loop=loop,
+        )  # fmt: skip
+
+    def __dir__(self) -> list[str]:
+        return []
+
+
+@lru_cache(maxsize=8)
+def _constructed(hostname: str) -> Mapping[str, object]:
+    """What aiosmtpd's constructor makes of our settings, without the streams that are each connection's own.
+
+    Nothing in it is written to later, or turns on the connection.
+    """
+    loop = asyncio.get_running_loop()
+    bare = _Bare(hostname, loop)
+    reader = asyncio.StreamReader(loop=loop)
+    streams = vars(asyncio.StreamReaderProtocol(reader, bare._cb_client_connected, loop))
+    return {name: value for name, value in vars(bare).items() if name not in streams and name != "loop"}
 
 
 class _NoTransport(asyncio.Transport):

@@ -45,11 +45,11 @@ class HangUp(BaseException):
 
 
 class CommandReader(asyncio.StreamReader):
-    """The client's lines. `admit` sees each command line first and may raise a Complaint."""
+    """The client's lines. `admit` sees each command line first and may raise a Complaint; it may be exchanged."""
 
     def __init__(self, admit: Callable[[bytes], None], loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(limit=INPUT_LIMIT, loop=loop)
-        self._admit = admit
+        self.admit = admit
         self.deaf = False
 
     def feed_data(self, data: Iterable[SupportsIndex]) -> None:
@@ -64,7 +64,7 @@ class CommandReader(asyncio.StreamReader):
             raise HangUp("spoke HTTP")
         if len(line) > (AUTH_MAX if line[:5].upper() == b"AUTH " else COMMAND_MAX):
             raise Complaint("500 5.5.6 Line too long")
-        self._admit(line[:-2])
+        self.admit(line[:-2])
         return line
 
     async def response(self) -> bytes:

@@ -121,6 +121,34 @@ async def test_commands_are_found_by_dir_and_only_there() -> None:
     assert "DATA" in Probe()._smtp_methods
 
 
+async def test_the_constructor_makes_the_same_for_every_connection_but_for_loop_streams_and_methods() -> None:
+    loop = asyncio.get_running_loop()
+    own = {*vars(asyncio.StreamReaderProtocol(asyncio.StreamReader(loop=loop), lambda *_: None, loop)), "loop"}
+    own |= {"_smtp_methods", "_auth_methods"}
+    one, other = ({key: value for key, value in vars(Probe()).items() if key not in own} for _ in range(2))
+    del one["handled"], other["handled"]
+    assert one == other
+    assert {key: value for key, value in one.items() if value is not None and not isinstance(value, int | str)} == {
+        "_auth_callback": aiosmtpd.smtp.login_always_fail,
+        "_handle_hooks": {},
+    }
+    # What it writes to while it talks is there from the beginning, so that no connection sees another's.
+    smtp = Probe()
+    made = set(vars(smtp))
+    _, task = await talk(smtp, b"EHLO x\r\nNOOP\r\n")
+    assert set(vars(smtp)) - made == {"_reader", "_writer"}
+    assert smtp._handle_hooks == {}
+    await end(smtp, task)
+
+
+async def test_the_command_loop_reads_commands_from_a_dict_that_may_be_set() -> None:
+    smtp = Probe()
+    smtp._smtp_methods = {"PING": smtp.smtp_NOOP}
+    peer, task = await talk(smtp, b"PING\r\nNOOP\r\n")
+    assert peer.written == b'220 mail probe\r\n250 OK\r\n500 Error: command "NOOP" not recognized\r\n'
+    await end(smtp, task)
+
+
 async def test_an_exception_goes_to_handle_exception_and_its_answer_to_push() -> None:
     smtp = Probe()
     peer, task = await talk(smtp, b"FAIL x\r\nNOOP\r\n")
@@ -139,15 +167,28 @@ async def test_what_is_no_exception_passes_and_closes_nothing() -> None:
 
 async def test_without_a_transport_the_command_loop_ends_and_closes_nothing() -> None:
     smtp = Probe()
-    peer, task = await talk(smtp, b"GONE\r\nNOOP\r\n")
-    assert task.done()
-    assert task.exception() is None
+    peer = Peer()
+    smtp.connection_made(peer)
+    smtp.data_received(b"GONE\r\nNOOP\r\n")
+    task = smtp._handler_coroutine
+    assert task is not None
+    gone, nothing = smtp.smtp_GONE, Peer()
+    nothing.close()
+
+    async def gone_with_all(arg: str | None) -> None:
+        await gone(arg)
+        smtp._writer._transport = nothing  # type: ignore[attr-defined]  # what it holds when it goes, it closes
+        smtp._smtp_methods = {}
+        smtp._client_connected_cb = smtp._stream_writer = None  # type: ignore[attr-defined]
+        del smtp._writer
+
+    smtp._smtp_methods["GONE"] = gone_with_all
+    await task  # and misses nothing
     assert not peer.closed
     assert bytes(smtp._reader._buffer) == b"NOOP\r\n"  # type: ignore[attr-defined]
     assert smtp._timeout_handle is not None
     smtp._timeout_handle.cancel()
-    smtp._writer._transport = Peer()  # type: ignore[attr-defined]
-    smtp._writer._transport.close()  # type: ignore[attr-defined]
+    asyncio.StreamReaderProtocol.connection_lost(smtp, None)
     peer.close()
 
 
@@ -191,6 +232,15 @@ def test_everything_is_logged_by_one_name_of_the_module() -> None:
     source = inspect.getsource(aiosmtpd.smtp)
     assert source.count("getLogger(") == 1
     assert source.count("\nlog = logging.getLogger('mail.log')\n") == 1
+
+
+async def test_lines_are_logged_by_a_second_name_of_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[tuple[object, ...]] = []
+    monkeypatch.setattr(aiosmtpd.smtp, "sanitized_log", lambda *args: logged.append(args))
+    smtp = Probe()
+    _, task = await talk(smtp, b"NOOP\r\n")
+    assert [args[-1] for args in logged] == [b"NOOP\r\n", b"NOOP"]
+    await end(smtp, task)
 
 
 async def test_a_given_hostname_spares_the_resolver(monkeypatch: pytest.MonkeyPatch) -> None:

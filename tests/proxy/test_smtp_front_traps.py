@@ -9,12 +9,14 @@ Not applicable, and so without a test:
 """
 
 import asyncio
+import dataclasses
 import gc
+import inspect
 import logging
 import logging.config
 import socket
-import timeit
 import tracemalloc
+import weakref
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
@@ -263,28 +265,25 @@ async def test_trap_13_sizes_are_not_shared(fronts: Fronts) -> None:
     assert dict(SMTP.command_size_limits) == before
 
 
-class Plain(SMTP):
-    """aiosmtpd as it comes."""
-
-
-async def test_trap_14_construction_is_cheap_and_asks_no_resolver(
+async def test_trap_14_construction_looks_through_nothing_and_asks_no_resolver(
     fronts: Fronts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def resolve(*_: object) -> str:
-        raise AssertionError("asked the resolver")
+    def never(*_: object, **__: object) -> str:
+        raise AssertionError("aiosmtpd's constructor ran for a connection")
 
     loop = asyncio.get_running_loop()
-    monkeypatch.setattr(socket, "getfqdn", resolve)
-    port = SubmissionPort("mail.example.org", SAY, lambda: KEYWORDS, fronts.context, starttls=True)
+    monkeypatch.setattr(socket, "getfqdn", never)
+    port = SubmissionPort("once.example.org", SAY, lambda: KEYWORDS, fronts.context, starttls=True)
     gate = ScriptedGate(fronts.store)
-
-    def cost(make: str) -> float:
-        names = {**globals(), "port": port, "gate": gate, "loop": loop}
-        return min(timeit.repeat(make, globals=names, number=50, repeat=7)) / 50
-
-    ours = cost("SubmissionFront(port, gate, loop)")
-    theirs = cost("Plain(None, hostname='x', loop=loop)")
-    assert ours < theirs / 2, f"{ours * 1e6:.0f} µs against {theirs * 1e6:.0f} µs"
+    first = SubmissionFront(port, gate, loop)
+    monkeypatch.setattr(inspect, "getmembers", never)
+    monkeypatch.setattr(SMTP, "__init__", never)
+    second = SubmissionFront(port, gate, loop)
+    assert first.hostname == second.hostname == "once.example.org"
+    assert first.lines is not second.lines
+    other = dataclasses.replace(port, hostname="other.example.org")
+    with pytest.raises(AssertionError, match="ran for a connection"):  # what is shared hangs on the name
+        SubmissionFront(other, gate, loop)
 
 
 async def test_trap_15_no_warning_about_login_data(fronts: Fronts, logged: Everything) -> None:
@@ -330,6 +329,25 @@ async def test_no_task_and_no_front_is_left(fronts: Fronts) -> None:
         gc.collect()
     assert asyncio.all_tasks() == before
     assert [each for each in gc.get_objects() if isinstance(each, SubmissionFront)] == []
+
+
+async def test_the_front_is_freed_when_the_relay_begins(fronts: Fronts, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[weakref.ref[SubmissionFront]] = []
+    made = SubmissionFront.connection_made
+
+    def remembered(front: SubmissionFront, transport: asyncio.BaseTransport) -> None:
+        alive.append(weakref.ref(front))
+        made(front, transport)
+
+    monkeypatch.setattr(SubmissionFront, "connection_made", remembered)
+    async with fronts.front() as front, front.client() as client:
+        gc.disable()  # by what lets go of it, not by who finds it
+        try:
+            await client.login()
+            assert (await client.ask(b"NOOP")).startswith(b"250")
+            assert [each() for each in alive] == [None]
+        finally:
+            gc.enable()
 
 
 async def test_idle_connections_that_have_each_sent_8_kib_are_small(fronts: Fronts) -> None:

@@ -8,12 +8,14 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select, update
 
 from mailguard import keyring
+from mailguard.auth import totp
 from mailguard.auth.accounts import AccountName
 from mailguard.auth.attempt import MailProtocol
 from mailguard.auth.events import Event
@@ -22,8 +24,10 @@ from mailguard.store.engine import sync_engine, transaction
 from mailguard.store.grants import GrantRow
 from mailguard.store.schema import accounts, grants
 from mailguard.store.seal import Seal
+from tests.e2e import clients
 from tests.e2e.clients import Login
-from tests.e2e.guard import DATABASE, KEYS, Guard, serving
+from tests.e2e.guard import ACTOR, DATABASE, KEYS, Guard, Person, serving
+from tests.e2e.letters import as_sent, compose
 from tests.e2e.programs import Program, answered, connected, entered, failed, granted, only, workers
 from tests.e2e.stack import Stack
 from tests.support.worker import eventually
@@ -196,6 +200,58 @@ async def test_a_changed_password_ends_a_grant_where_the_store_is_asked(guard: G
             assert [reason for reason, _ in await reasons(guard, login)] == ["wrong-password"]
         else:  # as the documentation says
             assert granted(again)
+
+
+@pytest.mark.parametrize(
+    ("send", "read"),
+    [
+        pytest.param(clients.smtplib_send, clients.imaplib_read, id="smtplib-imaplib"),
+        pytest.param(clients.curl_send, clients.curl_read, id="curl"),
+        pytest.param(clients.msmtp_send, clients.mbsync_read, id="msmtp-mbsync"),
+    ],
+)
+def test_real_programs_keep_one_string_until_the_password_changes(
+    guard: Guard, send: clients.Sender, read: clients.Reader, tmp_path: Path
+) -> None:
+    person = guard.enrol()
+    login = person.login()
+    letter = compose(login.name, login.name)
+    send(guard.submission(), login, letter, tmp_path)
+    guard.stack.delivered(login.name)
+    assert as_sent(read(guard.imap("starttls"), login, letter, _folder(tmp_path, "first"))) == letter.content
+    assert as_sent(read(guard.imap(), login, letter, _folder(tmp_path, "then"))) == letter.content
+
+    changed = replace(person, user=guard.stack.changed(person.user))
+    if "own" in guard.configuration.parent.name:
+        with pytest.raises(clients.Refused):
+            send(guard.submission(), login, letter, tmp_path)
+        with pytest.raises(clients.Refused):
+            read(guard.imap(), login, letter, _folder(tmp_path, "changed"))
+        assert asyncio.run(live(guard, login)) == []
+    else:  # as the documentation says, until grant_limit
+        assert as_sent(read(guard.imap(), login, letter, _folder(tmp_path, "changed"))) == letter.content
+
+    # By an authenticator none of whose codes was used: the next code of the first one takes half a minute to come.
+    spare = asyncio.run(_another(guard, changed)).login()
+    assert as_sent(read(guard.imap(), spare, letter, _folder(tmp_path, "last"))) == letter.content
+    with pytest.raises(clients.Refused):
+        send(guard.submission(), replace(spare, password=spare.password[1:]), letter, tmp_path)
+    send(guard.submission(), spare, letter, tmp_path)
+
+
+def _folder(within: Path, name: str) -> Path:
+    """A home of its own for a program that keeps what it fetched."""
+    folder = within / name
+    folder.mkdir()
+    return folder
+
+
+async def _another(guard: Guard, person: Person) -> Person:
+    """The same person with a second authenticator in hand."""
+    async with guard.records() as records:
+        device = await records.devices.enrol(AccountName(person.user.name), "spare", totp.new_seed(), actor=ACTOR)
+        await records.devices.confirm(device.id, 1, actor=ACTOR)
+    return replace(person, seed=device.seed.reveal().decode(), device=device.id)
 
 
 async def _all_in(guard: Guard, ways: list[str], login: Login) -> list[Program]:

@@ -20,7 +20,7 @@ from mailguard.auth.entering import Entering
 from mailguard.auth.events import Event
 from mailguard.auth.names import NameRefused
 from mailguard.auth.ports import AuditRow, Crowded, Lost, Reserved, Stake, StoreUnavailable, temporary
-from mailguard.auth.standing import Proven, SignedIn, Site, Standing, standing_of
+from mailguard.auth.standing import Proven, SignedIn, Site, standing_of
 from mailguard.secret import Secret
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class SignIn:
 
     def _staked(self, presented: Presented) -> Secret:
         """What the throttle counts. With digits it is the string of a mail client: wrong there, it is spent here. A
-        bare password is another: mail refuses it under enforce, and here it leads to the set-up."""
+        bare password is another: mail may have refused it, and here it leads to the set-up."""
         if self._second.digits is not None:
             return Secret(self._password.reveal() + self._second.digits.encode())
         if self._passkey is not None:
@@ -254,13 +254,16 @@ class SignIn:
         factor = judge(facts.account, answer, shown, enrolled=enrolled, creates=creates)
         if isinstance(factor, Refused):
             return await self._refuse(factor, stake)
+        policy = self._by.policies.of(facts.account, answer.group)
+        may_enrol = shown.code is not None and shown.code.may_enrol
+        standing = standing_of(factor, facts.account, policy, enrolled=enrolled, may_enrol=may_enrol, now=self._row.at)
+        if standing is None:
+            # Counted as a wrong one is: whoever guesses would tell the right one by a stake that came back.
+            return await self._refuse(Refused(Reason.SECOND_FACTOR_REQUIRED), stake)
         fresh = None
         if shown.code is not None and shown.code.kind is CodeKind.RECOVERY:
             salt = shown.code.salt
             fresh = await self._house.beside.run(lambda: recovery.make(1, salt))
-        policy = self._by.policies.of(facts.account, answer.group)
-        may_enrol = shown.code is not None and shown.code.may_enrol
-        standing = standing_of(factor, facts.account, policy, enrolled=enrolled, may_enrol=may_enrol, now=self._row.at)
         place = throttle.place(self._by.keyring, name, self._origin.network, self._origin.private)
         device = _device_of(shown)
         used = shown.code.id if shown.code is not None else device
@@ -276,8 +279,7 @@ class SignIn:
                 code=shown.code,
                 instead=fresh.hashes[0] if fresh is not None else b"",
                 revision=facts.revision,
-                # Whoever phished the password of somebody who has no factor yet makes no network a known one by it.
-                place=None if standing is Standing.NEEDS_CODE else place,
+                place=place,
                 audit=replace(
                     self._row, event=Event.SIGN_IN_GRANTED, factor=factor, credential=used, detail=standing.value
                 ),

@@ -36,7 +36,6 @@ class Standing(Enum):
     FULL = "full"  # everything: a factor was shown
     BYPASS = "bypass"  # app passwords until the bypass ends; nothing that binds or unbinds a factor
     ENROLS = "enrols"  # bind the first authenticator, nothing else
-    NEEDS_CODE = "needs-code"  # nothing, before an enrolment code is shown: the password alone binds no factor here
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,11 @@ class Proven:
 
 def standing_of(
     factor: Factor, account: Account | None, policy: Policy, *, enrolled: bool, may_enrol: bool, now: float
-) -> Standing:
-    """What a person may do who showed a right password and, by `factor`, what else. `may_enrol`: of a bypass."""
+) -> Standing | None:
+    """What a person may do who showed a right password and, by `factor`, what else. `may_enrol`: of a bypass.
+
+    None: nothing at all, before an enrolment code is shown. The password alone binds no factor here.
+    """
     match factor:
         case Factor.CODE | Factor.RECOVERY_CODE | Factor.PASSKEY:
             return Standing.FULL
@@ -82,4 +84,4 @@ def standing_of(
         case Factor.ENROLMENT_CODE:
             return Standing.ENROLS
         case _:
-            return Standing.NEEDS_CODE if policy.demands_claim(account, now) else Standing.ENROLS
+            return None if policy.demands_claim(account, now) else Standing.ENROLS

@@ -27,7 +27,6 @@ OWNER = "owner"
 """The actor in the record: the person whose account it is, signed in."""
 
 _WHY = {
-    Standing.NEEDS_CODE: "the password alone is not enough here: ask your administrator for an enrolment code",
     Standing.ENROLS: "set up an authenticator first",
     Standing.BYPASS: "a bypass does not change what you sign in with: ask your administrator",
 }
@@ -58,7 +57,8 @@ class Desk:
             raise ChangeRefused("this sign-in has ended: sign in again")
         claim = self.policies.of(account).demands_claim(account, self.clock.now())
         if signed.standing is Standing.ENROLS and signed.factor is Factor.PASSWORD and claim:
-            raise ChangeRefused(_WHY[Standing.NEEDS_CODE])  # since this sign-in
+            # It was allowed when they signed in.
+            raise ChangeRefused("the password alone is not enough here: ask your administrator for an enrolment code")
         if fresh and signed.standing is Standing.FULL and not signed.fresh(self.clock.now()):
             raise FreshNeeded("this takes a sign-in of the last five minutes: sign in again")
         return account

@@ -1,6 +1,7 @@
 """A person's sign-in, on real records, with a directory and a clock that the test turns."""
 
 import asyncio
+import itertools
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
@@ -230,25 +231,51 @@ async def test_a_code_that_was_wrong_at_a_mail_client_is_not_looked_at_here(scen
     assert await scene.outcome(later) is Reason.WRONG_REPEATED
 
 
-async def test_a_bare_password_that_mail_refuses_still_leads_to_the_set_up(scene: Scene) -> None:
+async def test_a_password_that_mail_refuses_still_leads_to_the_set_up(scene: Scene) -> None:
     """The phone that asks every minute must not lock its owner out of the page that helps."""
     await scene.account()
     scene.policy = ENFORCE
     assert await scene.by_mail(PASSWORD) is Reason.SECOND_FACTOR_REQUIRED
-    assert await scene.outcome() == (Factor.PASSWORD, Standing.NEEDS_CODE)
+    code = await scene.code(CodeKind.ENROLMENT, may_enrol=True)
+    assert await scene.outcome(code) == (Factor.ENROLMENT_CODE, Standing.ENROLS)
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_right_password_that_opens_nothing_is_counted_as_a_wrong_one(
+    scene: Scene, folder: Path, known: bool
+) -> None:
+    """Whoever guesses tells it from wrong ones by nothing: not by the answer, nor by how many tries are left."""
+    if known:
+        await scene.account()
+    scene.policy, scene.questions = ENFORCE, Questions(4, 1800.0)
+    database = sqlite3.connect(folder / "mailguard.db")
+    outcomes, counted = [], [(0.0, 0)]
+    for guess in ("wrong 1", PASSWORD, "wrong 2"):
+        outcomes.append(await scene.outcome(password=guess))
+        counted += database.execute("SELECT sum(level), sum(in_a_row) FROM throttle_buckets").fetchall()
+    wrong = Reason.WRONG_PASSWORD if known else Reason.UNKNOWN_ACCOUNT
+    assert outcomes == [wrong, Reason.SECOND_FACTOR_REQUIRED, wrong]
+    grown = {(level - before[0], row - before[1]) for before, (level, row) in itertools.pairwise(counted)}
+    assert len(grown) == 1, grown
+    assert await scene.outcome(password="wrong 3") is Reason.THROTTLED, (
+        "one question is kept for networks that are known"
+    )
+    assert (await scene.store.accounts.get(ANN) is not None) is known
+    assert database.execute("SELECT * FROM known_networks").fetchall() == []
+    database.close()
 
 
 async def test_a_password_that_needs_more_makes_no_network_a_known_one(scene: Scene, folder: Path) -> None:
     await scene.account()
     scene.policy = ENFORCE
-    assert await scene.outcome(origin=AWAY) == (Factor.PASSWORD, Standing.NEEDS_CODE)
+    assert await scene.outcome(origin=AWAY) is Reason.SECOND_FACTOR_REQUIRED
     database = sqlite3.connect(folder / "mailguard.db")
     assert database.execute("SELECT * FROM known_networks").fetchall() == []
     await scene.outcome(await scene.code(CodeKind.BYPASS))
     assert len(database.execute("SELECT * FROM known_networks").fetchall()) == 1
     database.close()
     granted = [r.row.detail for r in await scene.store.audit.list() if r.row.event is Event.SIGN_IN_GRANTED]
-    assert granted == ["needs-code", "bypass"]
+    assert granted == ["bypass"]
 
 
 class Counted(Threads):
@@ -354,7 +381,7 @@ async def test_after_a_reset_the_password_alone_enrols_nobody(scene: Scene) -> N
     await scene.enrol()
     paper, bypass = await scene.code(CodeKind.RECOVERY), await scene.code(CodeKind.BYPASS)
     await scene.store.devices.reset(ANN, actor=OPERATOR)
-    assert await scene.outcome() == (Factor.PASSWORD, Standing.NEEDS_CODE)
+    assert await scene.outcome() is Reason.SECOND_FACTOR_REQUIRED
     assert await scene.outcome(paper) is Reason.CODE_WRONG
     assert await scene.outcome(bypass) is Reason.CODE_WRONG
 

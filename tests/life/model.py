@@ -139,7 +139,7 @@ class Model:
         if password != self.password or self.suspended:
             return None
         if not second:
-            return None if self.enrolled else Factor.PASSWORD
+            return None if self.enrolled or self.demands_factor else Factor.PASSWORD
         if second.isdigit():
             return Factor.CODE if self.step_of(second, now) is not None else None
         code = self.code(second)
@@ -165,7 +165,7 @@ class Model:
             case Factor.ENROLMENT_CODE:
                 return Standing.ENROLS
             case _:
-                return Standing.NEEDS_CODE if self.demands_factor else Standing.ENROLS
+                return Standing.ENROLS
 
     def code(self, text: str) -> Code | None:
         return next((code for code in self.codes if code.text == text), None)

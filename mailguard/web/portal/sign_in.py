@@ -116,20 +116,18 @@ async def sign_out(visit: Guest) -> Response:
 
 
 async def _decided(visit: Visit, presented: Presented) -> SignedIn | Refused:
-    """A refusal leaves when those of mail do, whatever its reason. A right password that opens nothing before an
-    enrolment code is shown is one of them: a page of its own would tell whoever guessed it or phished it."""
+    """A refusal leaves when those of mail do, whatever its reason."""
     house = visit.house
     loop = asyncio.get_running_loop()
     arrived, session = loop.time(), new_session_id()
     attempt = house.sign_ins.attempt(presented, visit.origin, session)
     signed = await attempt.decide(house.asking(visit.origin, session))
-    if not isinstance(signed, Refused) and signed.standing is not Standing.NEEDS_CODE:
+    if not isinstance(signed, Refused):
         house.meter.add(SIGN_INS, GRANTED, signed.factor)
         return signed
-    refused = signed if isinstance(signed, Refused) else Refused(Reason.SECOND_FACTOR_REQUIRED)
-    house.meter.add(SIGN_INS, refused.reason, NO_FACTOR)
+    house.meter.add(SIGN_INS, signed.reason, NO_FACTOR)
     await asyncio.sleep(max(0.0, arrived + house.settings.throttle.failure_delay - loop.time()))
-    return refused
+    return signed
 
 
 def _refused(request: Request, refused: Refused) -> Response:

@@ -41,11 +41,14 @@ async def open_leg(
         case MailProtocol.IMAP:
             wire = await reach_imap(target, deadline)
             async with explained(target, deadline, wire.abort):
-                return await imap_login.log_in(wire, target, credential, caller)
+                leg: Leg = await imap_login.log_in(wire, target, credential, caller)
+                _keep_session(target, wire.transport.get_extra_info("ssl_object"))
         case MailProtocol.SUBMISSION:
             talk = await reach_submission(target, deadline, caller.helo)
             async with explained(target, deadline, talk.abort):
-                return await talk.log_in(credential, announced)
+                leg = await talk.log_in(credential, announced)
+                _keep_session(target, talk.stream.ssl_object)
+    return leg
 
 
 async def reach_imap(target: Target, deadline: float) -> ImapWire:
@@ -120,6 +123,12 @@ def _cut_unless_done(abort: Callable[[], None]) -> Iterator[None]:
     except BaseException:
         abort()
         raise
+
+
+def _keep_session(target: Target, connection: ssl.SSLObject | None) -> None:
+    """For the next leg. Of a store that took a login of ours: it is the one that its certificate says."""
+    if target.context is not None and connection is not None:
+        target.context.keep(connection)
 
 
 def _implicit(target: Target) -> tuple[ssl.SSLContext | None, str | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from mailguard.config import (
 )
 from mailguard.config.kinds import UNIX, within_this_machine
 from mailguard.config.secret_file import secret_in
+from mailguard.net.resumption import ResumingContext
 from mailguard.net.tls import client_context
 from mailguard.secret import Secret
 
@@ -32,7 +32,7 @@ class Target:
     port: int
     tls: TlsMode
     hostname: str
-    context: ssl.SSLContext | None = None
+    context: ResumingContext | None = None
     bind: str = ""  # local address of the connection
     form: LoginForm = LoginForm.OWN
     username: Username = Username.ADDRESS

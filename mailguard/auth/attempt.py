@@ -202,7 +202,7 @@ class Answer:
 
     `group`: the policy group that the source puts the user into; None where it does not tell. `vouched`: a source took
     the password, and UNAVAILABLE is the leg that it should have opened. `another`: the source may know the user by
-    another name too.
+    another name too. `short`: the password is too short to stand alone (NIST SP 800-63B-4 3.1.1.2).
     """
 
     verdict: Verdict
@@ -211,6 +211,7 @@ class Answer:
     group: str | None = None
     vouched: bool = False
     another: bool = False
+    short: bool = False
 
 
 @unique

@@ -151,13 +151,13 @@ def _by_right_password(
     if account is None:
         if not door.creates:
             return Refused(Reason.UNKNOWN_ACCOUNT, proof.answer.detail if proof.answer is not None else "")
-        return _by_bare(account, origin, policy, now)
+        return _by_bare(account, proof, origin, policy, now)
     if account.suspended:
         return Refused(Reason.SUSPENDED)
     if account.kind is not AccountKind.PERSON:
         return Refused(Reason.NO_PASSWORD_HERE)
     if proof.code is CodeReading.NONE:
-        return _by_bare(account, origin, policy, now)
+        return _by_bare(account, proof, origin, policy, now)
     if proof.code is CodeReading.BARRED:
         return Refused(Reason.PASSKEY_ONLY)
     if proof.code is CodeReading.MISSING:
@@ -171,8 +171,10 @@ def _by_right_password(
     return Granted(Factor.CODE, proof.step)
 
 
-def _by_bare(account: Account | None, origin: Origin, policy: Policy, now: float) -> Decision:
+def _by_bare(account: Account | None, proof: Proof, origin: Origin, policy: Policy, now: float) -> Decision:
     """A right password of who has no factor."""
+    if proof.answer is not None and proof.answer.short:  # it was chosen beside a factor that is gone by now
+        return Refused(Reason.SECOND_FACTOR_REQUIRED, "a password this short must not stand alone")
     match policy.bare(account, origin.address, now):
         case Bare.TRUSTED:
             return Granted(Factor.PASSWORD, watched=Watched.TRUSTED_NETWORK)

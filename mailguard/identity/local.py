@@ -12,6 +12,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from mailguard.auth.attempt import Answer, Reason, Verdict
 from mailguard.auth.ports import StoreUnavailable
+from mailguard.identity.choosing import ALONE
 
 if TYPE_CHECKING:
     from mailguard.auth.accounts import AccountName
@@ -79,4 +80,6 @@ class LocalIdentity:
             fits = await asyncio.to_thread(is_hash_of, DECOY if kept is None else kept.hash, password)
         finally:
             self._places.release()
-        return Answer(Verdict.YES if fits and kept is not None else Verdict.NO)
+        if kept is None or not fits:
+            return Answer(Verdict.NO)
+        return Answer(Verdict.YES, short=len(_composed(password).decode(errors="replace")) < ALONE)

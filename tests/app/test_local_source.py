@@ -49,3 +49,17 @@ async def test_a_kept_password_lets_in_and_its_change_cuts_off(start: Start) -> 
         assert b"NO [AUTHENTICATIONFAILED]" in await answer(running, FIRST)
         assert b"a OK" in await answer(running, SECOND)
         assert await running.records.accounts.get(AccountName("nobody@example.org")) is None
+
+
+async def test_a_short_password_opens_nothing_by_itself_once_its_factor_is_gone(start: Start) -> None:
+    store = ImapStore(users={ANN: "never asked"}, masters={MASTER: MASTER_SECRET})
+    async with start(imap=store, login="master", source=SOURCE) as running:
+        await running.enrol()
+        await keep(running, "acht8888")
+        assert b"a OK" in await answer(running, "acht8888" + running.code())
+        (device,) = await running.records.devices.list(ANN)
+        await running.records.devices.remove(ANN, device.id, actor=OPERATOR)
+        assert b"NO [AUTHENTICATIONFAILED]" in await answer(running, "acht8888")
+        assert (await running.reasons())[-1] == "second-factor-required"
+        await keep(running, FIRST)
+        assert b"a OK" in await answer(running, FIRST)

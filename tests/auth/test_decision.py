@@ -42,6 +42,7 @@ PHONE = AppPassword("p1", "a1", "phone", frozenset(MailProtocol), created_at=NOW
 GRANT = Grant("g1", "a1", "d1", HERE.network, NOW - 10, NOW + 50)
 STEP = Step(TotpDevice("d1", "a1", "app", Secret(b"")), 33)
 YES, NO = Answer(Verdict.YES), Answer(Verdict.NO)
+SHORT = Answer(Verdict.YES, short=True)
 STALE = Answer(Verdict.UNAVAILABLE, Reason.VAULT_STALE, "changed")
 DOWN = Answer(Verdict.UNAVAILABLE, Reason.BACKEND_UNAVAILABLE, "connection refused")
 VOUCHED = replace(DOWN, vouched=True)
@@ -225,6 +226,9 @@ CODE = Proof(code=CodeReading.RIGHT, step=STEP, answer=YES)
             decided(Proof(answer=YES), account=replace(ANN, factor_required=True)),
             Reason.SECOND_FACTOR_REQUIRED, id="after a reset",
         ),
+        pytest.param(decided(Proof(answer=SHORT)), Reason.SECOND_FACTOR_REQUIRED, id="too short to stand alone"),
+        pytest.param(decided(Proof(answer=SHORT), account=None), Reason.SECOND_FACTOR_REQUIRED, id="short and new"),
+        pytest.param(decided(replace(CODE, answer=SHORT)), Granted(Factor.CODE, STEP), id="short, with its code"),
         pytest.param(
             decided(Proof(code=CodeReading.MISSING, answer=YES)), Reason.CODE_MISSING, id="factor, bare password"
         ),

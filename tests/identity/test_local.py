@@ -42,6 +42,15 @@ async def test_a_keyboard_that_composes_letters_otherwise_gets_in(store: Store) 
     assert (await LocalIdentity(store.passwords).ask(ANN, apart)).verdict is Verdict.YES
 
 
+@pytest.mark.parametrize(("password", "short"), [("u\u0308" * 14, True), ("ü" * 15, False), ("acht8888", True)])
+async def test_one_that_must_not_stand_alone_is_said_to_be_short(store: Store, password: str, short: bool) -> None:
+    chosen = Secret(password.encode())
+    await store.passwords.set(ANN, hashed(chosen), actor=OPERATOR, needs_factor=False)
+    answer = await LocalIdentity(store.passwords).ask(ANN, chosen)
+    assert (answer.verdict, answer.short) == (Verdict.YES, short)
+    assert not (await LocalIdentity(store.passwords).ask(ANN, Secret(b"wrong"))).short
+
+
 async def test_a_name_without_a_password_costs_the_same_hash(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[str] = []
 

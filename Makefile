@@ -15,6 +15,8 @@ PROCESSES ?= 2
 # What the end-to-end tests drive. A browser without a font shows empty boxes.
 DAEMONS := dovecot-imapd dovecot-lmtpd postfix isync msmtp swaks libnet-ssleay-perl curl openssl slapd ldap-utils fail2ban \
   chromium fonts-dejavu-core nftables strace logrotate
+# What the bench puts side by side with the guard, and before what.
+PEERS := dovecot-imapd dovecot-lmtpd dovecot-sqlite postfix nginx libnginx-mod-mail libnginx-mod-stream
 # What python-ldap is built with. There are no wheels of it.
 LDAP_BUILD := gcc python3-dev libldap-dev libsasl2-dev
 
@@ -22,7 +24,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= $(notdir $(wildcard tests/fuzz/corpus/*))
 
 .DEFAULT_GOAL := help
-.PHONY: help install ldap demo check test guesses pictures wheel lock system-packages
+.PHONY: help install ldap demo check test bench guesses pictures wheel lock system-packages
 
 help:  ## these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +53,10 @@ test: $(VENV)/.dev system-packages  ## every test, real Dovecot and Postfix incl
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --fail-under=90
 	$(BIN)/coverage report --skip-covered --fail-under=100 --include='mailguard/auth/*,mailguard/protocols/*'
+
+bench: $(VENV)/.dev  ## the guard, nginx and Dovecot before one store, side by side (QUICK=1: under a minute); as root
+	@scripts/system-packages $(PEERS)
+	$(BIN)/python -m bench $(if $(QUICK),--quick) $(BENCH)
 
 guesses: $(VENV)/.dev  ## a million guesses, and a million made-up names before a disk of 50 MB: about an hour
 	MAILGUARD_GUESSES=1000000 $(BIN)/python -m pytest -q -s --timeout=0 tests/store/test_guessing.py

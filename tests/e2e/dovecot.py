@@ -30,6 +30,7 @@ class Instance:
     masters: Path | None = None
     lmtp: bool = False
     sasl: bool = False  # answers Postfix. No penalty then: Postfix names no client, one guesser would slow everybody
+    more: str = ""  # settings that override the others
 
     @property
     def ports(self) -> list[int]:
@@ -65,6 +66,7 @@ class Instance:
             _login_service(self.imap) if self.imap else "",
             "service lmtp {\n  unix_listener lmtp {\n    mode = 0666\n  }\n}\n" if self.lmtp else "",
             _SASL if self.sasl else "",
+            self.more,
         ]
         return "".join(parts)
 

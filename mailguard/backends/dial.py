@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 from mailguard.auth.attempt import MailProtocol
 from mailguard.backends import imap_login
@@ -16,7 +16,7 @@ from mailguard.backends.login import Credential
 from mailguard.backends.submission import SubmissionTalk
 from mailguard.backends.target import Caller, Target
 from mailguard.config import TlsMode
-from mailguard.net.stream import connect, keep_alive
+from mailguard.net.stream import Stream, connect, keep_alive
 
 # Seconds for the whole of it: beyond the slowest NO, which Dovecot gives after 15 s of penalty and 2 s of delay. An
 # answer not waited for is trouble, and trouble is not counted as a guess.
@@ -81,12 +81,17 @@ async def reach_submission(target: Target, deadline: float, helo: str = "") -> S
     """Connect to a submission store and hear its greeting, by `deadline`. Raises BackendFailure."""
     left = deadline - asyncio.get_running_loop().time()
     context, name = _implicit(target)
-    async with explained(target, deadline, lambda: None, FailureKind.UNREACHABLE):
+    stream: Stream | None = None
+
+    def cut() -> None:
+        if stream is not None:
+            stream.abort()
+
+    async with explained(target, deadline, cut, FailureKind.UNREACHABLE):
         stream = await connect(
             target.host, target.port, context=context, server_hostname=name, local_address=target.bind, timeout=left
         )
-    talk = SubmissionTalk(target, stream, helo)
-    async with explained(target, deadline, talk.abort, FailureKind.UNREACHABLE):
+        talk = SubmissionTalk(target, stream, helo)
         await talk.greeting()
     return talk
 
@@ -99,27 +104,12 @@ async def explained(
 
     A deadline missed or a connection broken is of the kind `trouble`.
     """
-    with _cut_unless_done(abort):
-        try:
-            async with asyncio.timeout_at(deadline):
-                yield
-        except BackendFailure as failure:
-            raise BackendFailure(failure.kind, f"{target}: {failure.text}") from None
-        except ssl.SSLCertVerificationError as error:
-            text = f"{target}: its certificate is refused: {error.verify_message}"
-            raise BackendFailure(FailureKind.TLS, text) from None
-        except ssl.SSLError as error:
-            raise BackendFailure(FailureKind.TLS, f"{target}: TLS failed: {error.reason or error}") from None
-        except TimeoutError:
-            raise BackendFailure(trouble, f"{target}: no answer in time") from None
-        except OSError as error:
-            raise BackendFailure(trouble, f"{target}: {error.strerror or error}") from None
-
-
-@contextlib.contextmanager
-def _cut_unless_done(abort: Callable[[], None]) -> Iterator[None]:
     try:
-        yield
+        async with asyncio.timeout_at(deadline):
+            yield
+    except (BackendFailure, OSError) as error:
+        abort()
+        raise _failure(error, target, trouble) from None
     except BaseException:
         abort()
         raise
@@ -129,6 +119,20 @@ def _keep_session(target: Target, connection: ssl.SSLObject | None) -> None:
     """For the next leg. Of a store that took a login of ours: it is the one that its certificate says."""
     if target.context is not None and connection is not None:
         target.context.keep(connection)
+
+
+def _failure(error: BackendFailure | OSError, target: Target, trouble: FailureKind) -> BackendFailure:
+    match error:
+        case BackendFailure():
+            return BackendFailure(error.kind, f"{target}: {error.text}")
+        case ssl.SSLCertVerificationError():
+            return BackendFailure(FailureKind.TLS, f"{target}: its certificate is refused: {error.verify_message}")
+        case ssl.SSLError():
+            return BackendFailure(FailureKind.TLS, f"{target}: TLS failed: {error.reason or error}")
+        case TimeoutError():
+            return BackendFailure(trouble, f"{target}: no answer in time")
+        case OSError():
+            return BackendFailure(trouble, f"{target}: {error.strerror or error}")
 
 
 def _implicit(target: Target) -> tuple[ssl.SSLContext | None, str | None]:

@@ -6,6 +6,7 @@ Clients do not ask again after AUTH, so what they hear before must be a subset o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 # Extensions that live wholly between client and store once the relay stands. Everything else goes: what is ours to
 # speak (AUTH, STARTTLS), what needs rights of ours (XCLIENT, XFORWARD), what leads elsewhere (BURL), the unknown.
@@ -50,7 +51,8 @@ def size(lines: frozenset[str]) -> int | None:
     return _limit(_keywords(lines).get("SIZE", "")) or None
 
 
-def _keywords(lines: frozenset[str]) -> dict[str, str]:
+@lru_cache(maxsize=8)
+def _keywords(lines: frozenset[str]) -> Mapping[str, str]:
     parts = (line.partition(" ") for line in lines)
     return {keyword: parameters for keyword, _, parameters in parts}
 

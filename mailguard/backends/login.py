@@ -51,7 +51,7 @@ def _user(target: Target, name: AccountName) -> str:
     user = target.username.of(name)
     # `victim*master` is a master login at the store, whoever typed it. And where authzid and authcid are equal,
     # Dovecot forgets the authzid: the master's own name must not be asked for.
-    odd = any(not char.isprintable() or char in f" {SEPARATOR}" for char in user)
+    odd = not user.isprintable() or " " in user or SEPARATOR in user
     if name.startswith("@") or not name or odd or user.casefold() == target.master_user.casefold():
         raise BackendFailure(FailureKind.REFUSED, "a name that the store would not read as this user")
     return user

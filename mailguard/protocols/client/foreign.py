@@ -14,8 +14,12 @@ def foreign(text: bytes, secrets: Iterable[bytes] = ()) -> str:
     if any(_repeats(seen, secret.lower()) for secret in secrets):
         return "(withheld: it repeats the credential)"
     kept = text[:_LENGTH].decode("utf-8", "backslashreplace")
-    escaped = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in kept)
+    escaped = kept if kept.isprintable() else "".join(_shown(char) for char in kept)
     return escaped if len(text) <= _LENGTH else f"{escaped}…"
+
+
+def _shown(char: str) -> str:
+    return char if char.isprintable() else char.encode("unicode_escape").decode()
 
 
 def _repeats(text: bytes, secret: bytes) -> bool:

@@ -31,8 +31,7 @@ class SmtpReplies:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._scanned = 0
-        self._raw = bytearray()
+        self._scanned = 0  # octets of the buffer that are whole lines of a reply begun
         self._code = b""
         self._lines: list[bytes] = []
 
@@ -46,16 +45,16 @@ class SmtpReplies:
             match = _SHAPE.fullmatch(line)
             if match is None:
                 raise ProtocolViolation("not a line of a reply")
-            code, mark, text = match[1], match[2], match[3] or b""
+            code, mark, text = match.groups(b"")
             if self._lines and code != self._code:
                 raise ProtocolViolation("lines of one reply with different codes")
             self._code = code
             self._lines.append(text)
-            self._raw += line + b"\r\n"
             if mark != b"-":
-                reply = SmtpReply(int(code), tuple(self._lines), bytes(self._raw))
+                reply = SmtpReply(int(code), tuple(self._lines), bytes(self._buffer[: self._scanned]))
+                del self._buffer[: self._scanned]
                 self._lines.clear()
-                self._raw.clear()
+                self._scanned = 0
                 return reply
             if len(self._lines) >= _LINES:
                 raise ProtocolViolation("a reply without an end")
@@ -63,20 +62,17 @@ class SmtpReplies:
 
     def leftover(self) -> bytes:
         """The bytes behind the last reply taken."""
-        return bytes(self._raw + self._buffer)
+        return bytes(self._buffer)
 
     def _line(self) -> bytes | None:
-        end = self._buffer.find(b"\n", self._scanned)
+        begun = self._scanned
+        end = self._buffer.find(b"\n", begun, begun + _LINE)
         if end < 0:
-            self._scanned = len(self._buffer)
-            if self._scanned >= _LINE:
+            if len(self._buffer) - begun >= _LINE:
                 raise ProtocolViolation("an overlong line")
             return None
-        if end >= _LINE:
-            raise ProtocolViolation("an overlong line")
-        line = bytes(self._buffer[: end + 1])
-        del self._buffer[: end + 1]
-        self._scanned = 0
+        self._scanned = end + 1
+        line = bytes(self._buffer[begun : self._scanned])
         if not line.endswith(b"\r\n"):
             raise ProtocolViolation("a line that ends in a bare LF")
         return line[:-2]

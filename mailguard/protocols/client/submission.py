@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto, unique
+from functools import lru_cache
+from types import MappingProxyType
 
 from mailguard.protocols.client.foreign import foreign
 from mailguard.protocols.client.smtp_replies import SmtpReplies, SmtpReply
@@ -78,8 +80,8 @@ class SubmissionDialogue:
         self._replies = SmtpReplies()
         self._phase = _Phase.GREETING
         self._greeting: str | None = None
-        self._keywords: dict[str, str] = {}
-        self._seen: set[str] = set()
+        self._keywords: Mapping[str, str] = {}
+        self._seen: frozenset[str] = frozenset()
         self._response = b""
 
     def receive(self, data: bytes) -> list[ClientEvent]:
@@ -165,17 +167,11 @@ class SubmissionDialogue:
         return [Reply(b"EHLO %s\r\n" % self._helo)]
 
     def _offered(self, reply: SmtpReply) -> list[ClientEvent]:
-        self._keywords = {}
-        for line in reply.lines[1:]:
-            if (match := _KEYWORD.fullmatch(line)) is not None:
-                keyword = match[1].decode("ascii").upper()
-                parameters = (match[2] or b"").decode("ascii", "replace")
-                # Both `AUTH PLAIN` and the `AUTH=PLAIN` of old clients may be listed: they add up.
-                self._keywords[keyword] = f"{self._keywords.get(keyword, '')} {parameters}".strip()
+        self._keywords = _listed(reply.lines)
         self._seen |= self._keywords.keys()
         if not self._starttls:
             self._phase = _Phase.PARKED
-            return [Offer(dict(self._keywords), frozenset(self._seen))]
+            return [Offer(self._keywords, self._seen)]
         if "STARTTLS" not in self._keywords:
             return [self._fail(Fault.NO_TLS, "the store does not offer STARTTLS")]
         self._phase = _Phase.STARTTLS
@@ -188,3 +184,16 @@ class SubmissionDialogue:
     def _quote(self, reply: SmtpReply) -> str:
         secrets = (self._response, base64.b64decode(self._response).rpartition(b"\0")[2]) if self._response else ()
         return foreign(reply.text, secrets)
+
+
+@lru_cache(maxsize=8)  # a store says the same to all
+def _listed(lines: tuple[bytes, ...]) -> Mapping[str, str]:
+    """The keywords of an EHLO reply with their parameters."""
+    keywords: dict[str, str] = {}
+    for line in lines[1:]:
+        if (match := _KEYWORD.fullmatch(line)) is not None:
+            keyword = match[1].decode("ascii").upper()
+            parameters = (match[2] or b"").decode("ascii", "replace")
+            # Both `AUTH PLAIN` and the `AUTH=PLAIN` of old clients may be listed: they add up.
+            keywords[keyword] = f"{keywords.get(keyword, '')} {parameters}".strip()
+    return MappingProxyType(keywords)

@@ -244,15 +244,20 @@ class Worker:
         """Until told to stop; then drain."""
         orders = Orders.heed(lifeline, self._reload)
         await orders.stop.wait()
-        await self.stop(orders.hurry)
+        await self.stop(orders)
 
-    async def stop(self, hurry: asyncio.Event | None = None) -> None:
-        """Accept nobody new, let sessions end by themselves until the drain is over, then end them."""
-        self.house.closing = True
+    async def stop(self, orders: Orders | None = None) -> None:
+        """Accept nobody new, let sessions end until the drain is over, then end what is left.
+
+        Where others accept in our place, whoever is with us already may still log in: nobody is refused.
+        """
+        orders = orders or Orders()
+        self.house.closing = not orders.yielding.is_set()
         for door, listener in zip(self._doors, self._listeners, strict=True):
             await listener.stop()
             door.sock.close()  # whoever comes now is refused at once, rather than kept waiting until the drain is over
-        await self._drained(hurry or asyncio.Event())
+        await self._drained(orders.hurry)
+        self.house.closing = True
         self.house.registry.end_all(SHUTDOWN)
         await self.house.tasks.close()
         await self._connections.close()

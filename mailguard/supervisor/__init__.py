@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import resource
+import signal
 from typing import TYPE_CHECKING
 
 from mailguard import config
@@ -22,6 +23,7 @@ from mailguard.config.letters import silence
 from mailguard.net.activation import listeners
 from mailguard.observe import logs
 from mailguard.supervisor.children import Supervisor
+from mailguard.supervisor.handover import Predecessor
 from mailguard.supervisor.notify import Notifier
 from mailguard.supervisor.users import Users
 
@@ -33,7 +35,10 @@ log = logging.getLogger("mailguard.supervisor")
 
 def serve(path: Path, only: Half | None = None) -> int:
     """Run until told to stop; the exit code. Raises ConfigError, and BindError for a port that cannot be had."""
+    for number in (signal.SIGHUP, signal.SIGUSR2):  # until they are heeded: told too early, they would end us
+        signal.signal(number, signal.SIG_IGN)
     notifier = Notifier.of(os.environ, os.getpid())
+    predecessor = Predecessor.of(os.environ)
     settings = config.load(path)
     logs.start(settings.observe.log)
     _take_all_descriptors()
@@ -44,12 +49,16 @@ def serve(path: Path, only: Half | None = None) -> int:
     if only is Half.PORTAL and not pages:
         raise ConfigError("portal.address", 'is "none", and nothing else was asked for; write one, or end this service')
     addresses = [address for address in (*(listen.address for listen in mail), pages, metrics) if address]
-    socks = iter(listeners(addresses, os.environ, os.getpid()))
+    handed = listeners(addresses, os.environ, os.getpid())
+    socks = (each.sock for each in handed)
     doors = [Door(listen, next(socks)) for listen in mail]
     portal = next(socks) if pages else None
     monitor = next(socks) if metrics else None
-    supervisor = Supervisor(settings, users, doors, portal, monitor, notifier=notifier)
-    if failed := supervisor.preflight(settings, fresh=True):
+    supervisor = Supervisor(
+        settings, users, doors, portal, monitor, notifier=notifier, handed=handed, predecessor=predecessor
+    )
+    # Whatever runs beside us holds its sessions still.
+    if failed := supervisor.preflight(settings, fresh=predecessor is None):
         return failed
     for line in settings.unacted():
         log.info("not acted on yet", extra={"setting": line})

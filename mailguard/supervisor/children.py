@@ -9,12 +9,9 @@ import selectors
 import signal
 import socket
 import struct
-import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import Enum, unique
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mailguard import config
 from mailguard.app import reload, start
@@ -22,13 +19,17 @@ from mailguard.app.pulse import Pulse
 from mailguard.config import ConfigError, Settings
 from mailguard.observe.board import Board
 from mailguard.observe.families import RESTARTS, STOPPING
+from mailguard.supervisor.child import HEEDED, YIELD, Child, Part, as_user, in_child, leave
+from mailguard.supervisor.generations import Generations
 from mailguard.supervisor.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from mailguard.app.worker import Door
+    from mailguard.net.activation import Handed
     from mailguard.observe.board import Meter
+    from mailguard.supervisor.handover import Predecessor
     from mailguard.supervisor.notify import Notifier
-    from mailguard.supervisor.users import User, Users
+    from mailguard.supervisor.users import Users
 
 log = logging.getLogger("mailguard.supervisor")
 
@@ -36,60 +37,6 @@ GRACE_SECONDS = 5.0  # beyond `drain`, before a worker that does not end is kill
 YOUNG_SECONDS = 5.0  # a worker that dies younger than this is replaced after a pause
 PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0)
 _SIGN = struct.Struct("=i")  # a sign of life: whose
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-
-
-def _as(user: User | None, work: Callable[[], int]) -> Callable[[], int]:
-    """The same work, done as that user."""
-
-    def done() -> int:
-        if user is not None:
-            user.become()
-        return work()
-
-    return lambda: start.explained(done)
-
-
-def _in_child(work: Callable[[], int]) -> int:
-    """Run something that needs an event loop or threads in a process of its own: the supervisor stays without."""
-    pid = os.fork()
-    if pid == 0:
-        _leave(work)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
-def _leave(work: Callable[[], int]) -> NoReturn:
-    """The whole life of a child: the supervisor's signals are not its own, nor does it go back into those frames."""
-    code = 1
-    try:
-        signal.set_wakeup_fd(-1)
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        code = work()
-    except BaseException:
-        log.exception("child crashed")
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-@unique
-class _Part(Enum):
-    """What a child does."""
-
-    WORKER = "worker"
-    PORTAL = "portal"
-    MONITOR = "monitor"
-
-
-@dataclass(slots=True)
-class _Child:
-    part: _Part
-    number: int = 0  # among those of its part
-    started_at: float = 0.0
-    young_deaths: int = 0
-    up: bool = False
 
 
 class Supervisor:
@@ -104,23 +51,29 @@ class Supervisor:
         monitor: socket.socket | None,
         *,
         notifier: Notifier,
+        handed: Sequence[Handed] = (),
+        predecessor: Predecessor | None = None,
     ) -> None:
-        """Without doors there are no workers, without their sockets there is no portal and no monitor."""
+        """Without doors there are no workers, without their sockets there is no portal and no monitor. `handed`: all of
+        these sockets, for the next generation."""
         self._settings = settings
         self._users = users
         self._doors = doors
         self._portal = portal
         self._monitor = monitor
         self._board = Board(settings.server.workers)
-        self._children: dict[int, _Child] = {}  # by pid
-        self._due: list[tuple[float, _Child]] = []  # to be started again
+        self._children: dict[int, Child] = {}  # by pid
+        self._due: list[tuple[float, Child]] = []  # to be started again
         self._wanted = {
-            _Part.WORKER: settings.server.workers if doors else 0,
-            _Part.PORTAL: int(portal is not None),
-            _Part.MONITOR: int(monitor is not None),
+            Part.WORKER: settings.server.workers if doors else 0,
+            Part.PORTAL: int(portal is not None),
+            Part.MONITOR: int(monitor is not None),
         }
-        self._told: set[_Part] = set()  # of which it has been told that they are up
-        self._notifier = notifier
+        self._told: set[Part] = set()  # of which it has been told that they are up
+        self._selector = selectors.DefaultSelector()
+        self._generations = Generations(
+            handed, notifier, predecessor, self._selector, retire=self._retire, tell=self._notify_ready
+        )
         self._watchdog = Watchdog(notifier.watchdog, time.monotonic()) if notifier.watchdog is not None else None
         self._stop_by: float | None = None
         # Workers hold the reading end: it closes when the supervisor is gone, whatever killed it.
@@ -135,10 +88,10 @@ class Supervisor:
         In a process of its own each: what they read, this one does not hold.
         """
         if self._doors:
-            failed = _in_child(_as(self._users.workers, lambda: start.preflight(settings, fresh=fresh)))
+            failed = in_child(as_user(self._users.workers, lambda: start.preflight(settings, fresh=fresh)))
             if failed or self._portal is None:
                 return failed
-        return _in_child(_as(self._users.portal, lambda: start.preflight_portal(settings)))
+        return in_child(as_user(self._users.portal, lambda: start.preflight_portal(settings)))
 
     def run(self) -> int:
         """Until told to stop, and all have stopped; the exit code."""
@@ -146,68 +99,68 @@ class Supervisor:
         for end in (wake_read, wake_write):
             end.setblocking(False)
         signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
-        for number in _SIGNALS:
+        for number in HEEDED:
             signal.signal(number, lambda *_: None)
-        with selectors.DefaultSelector() as selector:
-            selector.register(wake_read, selectors.EVENT_READ)
-            selector.register(self._signs[0], selectors.EVENT_READ)
+        with self._selector as selector:
+            selector.register(wake_read, selectors.EVENT_READ, lambda: self._signalled(set(wake_read.recv(4096))))
+            selector.register(self._signs[0], selectors.EVENT_READ, self._heard)
             for part, count in self._wanted.items():
                 for place in range(count):
-                    self._spawn(_Child(part, place))
+                    self._spawn(Child(part, place))
             while self._children or self._due:
                 for key, _ in selector.select(self._patience()):
-                    if key.fileobj is wake_read:
-                        self._signalled(set(wake_read.recv(4096)))
-                    else:
-                        self._heard(os.read(self._signs[0], _SIGN.size * 1024))
+                    key.data()
                 self._start_due()
+                self._generations.look()
                 self._kill_silent()
                 self._kill_late()
         log.info("stopped")
         return 0
 
-    def _spawn(self, new: _Child) -> None:
+    def _spawn(self, new: Child) -> None:
         new.started_at = time.monotonic()
         new.up = False
         pid = os.fork()
         if pid == 0:
             match new.part:
-                case _Part.WORKER:
-                    _leave(_as(self._users.workers, lambda: self._be_worker(new.number)))
-                case _Part.PORTAL:
-                    _leave(_as(self._users.portal, self._be_portal))
-                case _Part.MONITOR:
-                    _leave(_as(self._users.portal or self._users.workers, self._be_monitor))
+                case Part.WORKER:
+                    leave(as_user(self._users.workers, lambda: self._be_worker(new.number)))
+                case Part.PORTAL:
+                    leave(as_user(self._users.portal, self._be_portal))
+                case Part.MONITOR:
+                    leave(as_user(self._users.portal or self._users.workers, self._be_monitor))
         self._children[pid] = new
 
     def _be_worker(self, number: int) -> int:
-        self._let_go(_Part.WORKER)
+        self._let_go(Part.WORKER)
         meters = self._board.worker(number)
         return start.run(self._settings, self._doors, meters, pulse=self._pulse(), lifeline=self._lifeline[0])
 
     def _be_portal(self) -> int:
         assert self._portal is not None
-        self._let_go(_Part.PORTAL)
+        self._let_go(Part.PORTAL)
         pulse, lifeline = self._pulse(), self._lifeline[0]
         return start.run_portal(self._settings, self._portal, self._board.portal, pulse=pulse, lifeline=lifeline)
 
     def _be_monitor(self) -> int:
         assert self._monitor is not None
-        self._let_go(_Part.MONITOR)
+        self._let_go(Part.MONITOR)
         pulse, lifeline = self._pulse(), self._lifeline[0]
         return start.run_monitor(self._settings, self._monitor, self._board, pulse=pulse, lifeline=lifeline)
 
-    def _let_go(self, part: _Part) -> None:
+    def _let_go(self, part: Part) -> None:
         """Close what is not its own: whoever breaks in at the portal must not take mail clients' connections, nor
         passwords."""
         os.close(self._lifeline[1])
         os.close(self._signs[0])
-        if part is not _Part.WORKER:
+        self._selector.close()
+        self._generations.forget()
+        if part is not Part.WORKER:
             for door in self._doors:
                 door.sock.close()
-        if self._portal is not None and part is not _Part.PORTAL:
+        if self._portal is not None and part is not Part.PORTAL:
             self._portal.close()
-        if self._monitor is not None and part is not _Part.MONITOR:
+        if self._monitor is not None and part is not Part.MONITOR:
             self._monitor.close()
 
     def _pulse(self) -> Pulse:
@@ -219,8 +172,8 @@ class Supervisor:
 
         return Pulse(beat, None if self._watchdog is None else self._watchdog.beat)
 
-    def _heard(self, signs: bytes) -> None:
-        for (pid,) in _SIGN.iter_unpack(signs):
+    def _heard(self) -> None:
+        for (pid,) in _SIGN.iter_unpack(os.read(self._signs[0], _SIGN.size * 1024)):
             child = self._children.get(pid)
             if child is None:
                 continue  # its last words
@@ -230,7 +183,7 @@ class Supervisor:
                 child.up = True
                 self._tell_of(child.part)
 
-    def _tell_of(self, part: _Part) -> None:
+    def _tell_of(self, part: Part) -> None:
         """Say once that all of this part are up, and that everything is."""
         up = sum(child.up for child in self._children.values() if child.part is part)
         if part in self._told or up < self._wanted[part]:
@@ -238,27 +191,33 @@ class Supervisor:
         self._told.add(part)
         told = self._settings
         match part:
-            case _Part.WORKER:
+            case Part.WORKER:
                 addresses = ", ".join(f"{d.listen.protocol} {d.listen.address} {d.listen.tls}" for d in self._doors)
                 log.info("ready", extra={"workers": up, "listening": addresses})
-            case _Part.PORTAL:
+            case Part.PORTAL:
                 log.info("portal ready", extra={"listening": told.portal.address, "url": told.portal.public_url})
-            case _Part.MONITOR:
+            case Part.MONITOR:
                 log.info("metrics ready", extra={"listening": told.observe.metrics})
         self._notify_ready()
 
     def _notify_ready(self) -> None:
         if all(part in self._told for part, count in self._wanted.items() if count):
-            workers, pages = self._wanted[_Part.WORKER], " and the portal" if self._portal is not None else ""
-            self._notifier.ready(f"{workers} workers at {len(self._doors)} doors{pages}" if workers else "the portal")
+            self._generations.up()
+            workers, pages = self._wanted[Part.WORKER], " and the portal" if self._portal is not None else ""
+            self._generations.notifier.ready(
+                f"{workers} workers at {len(self._doors)} doors{pages}" if workers else "the portal"
+            )
 
     def _signalled(self, numbers: set[int]) -> None:
         if signal.SIGCHLD in numbers:
             self._reap()
         if numbers & {signal.SIGTERM, signal.SIGINT}:
             self._stop()
-        elif signal.SIGHUP in numbers:
+            return
+        if signal.SIGHUP in numbers:
             self._reload()
+        if signal.SIGUSR2 in numbers:
+            self._generations.hand_over(ending=self._stop_by is not None)
 
     def _reap(self) -> None:
         while self._children:
@@ -270,7 +229,7 @@ class Supervisor:
                 self._watchdog.forget(pid)
             if dead is None:
                 continue
-            if dead.part is not _Part.WORKER:  # alone of its part: that it is back is news
+            if dead.part is not Part.WORKER:  # alone of its part: that it is back is news
                 self._told.discard(dead.part)
             if (meter := self._meter_of(dead)) is not None:
                 meter.forget()
@@ -286,38 +245,51 @@ class Supervisor:
             log.error(f"{dead.part.name.lower()} died", extra={"pid": pid, "code": code, "again_in": pause})
             self._due.append((now + pause, dead))
 
-    def _meter_of(self, child: _Child) -> Meter | None:
+    def _meter_of(self, child: Child) -> Meter | None:
         match child.part:
-            case _Part.WORKER:
+            case Part.WORKER:
                 return self._board.worker(child.number).own
-            case _Part.PORTAL:
+            case Part.PORTAL:
                 return self._board.portal
-            case _Part.MONITOR:
+            case Part.MONITOR:
                 return None
 
     def _stop(self) -> None:
         if self._stop_by is None:
+            self._generations.give_up()
             self._board.supervisor.set(STOPPING, to=time.monotonic())
             log.info("stopping", extra={"drain": self._settings.server.drain})
-            self._notifier.stopping("open sessions go on until the drain is over")
-            for door in self._doors:
-                door.sock.close()
-            if self._portal is not None:
-                self._portal.close()
-            if self._monitor is not None:
-                self._monitor.close()
-            self._stop_by = time.monotonic() + self._settings.server.drain + GRACE_SECONDS
+            self._generations.notifier.stopping("open sessions go on until the drain is over")
+            self._close_doors()
         self._due.clear()
-        self._tell(signal.SIGTERM, but=_Part.MONITOR)  # a second one ends what is left at once
+        self._tell(signal.SIGTERM, but=Part.MONITOR)  # a second one ends what is left at once
         self._end_monitor()
+
+    def _close_doors(self) -> None:
+        for door in self._doors:
+            door.sock.close()
+        if self._portal is not None:
+            self._portal.close()
+        if self._monitor is not None:
+            self._monitor.close()
+        self._stop_by = time.monotonic() + self._settings.server.drain + GRACE_SECONDS
+
+    def _retire(self, pid: int) -> None:
+        """Leave the doors to the next generation, and drain."""
+        log.info("handed over", extra={"pid": pid, "drain": self._settings.server.drain})
+        self._close_doors()
+        self._due.clear()
+        for own, child in self._children.items():
+            os.kill(own, YIELD if child.part is Part.WORKER else signal.SIGTERM)
 
     def _end_monitor(self) -> None:
         """Once it is alone: until then it says that the others drain."""
-        if all(child.part is _Part.MONITOR for child in self._children.values()):
+        if all(child.part is Part.MONITOR for child in self._children.values()):
             self._tell(signal.SIGTERM)
 
     def _reload(self) -> None:
-        self._notifier.reloading()
+        self._generations.reloaded()
+        self._generations.notifier.reloading()
         try:
             self._take_over()
         finally:
@@ -339,7 +311,7 @@ class Supervisor:
         self._settings = taken_over
         self._tell(signal.SIGHUP)
 
-    def _tell(self, number: signal.Signals, *, but: _Part | None = None) -> None:
+    def _tell(self, number: signal.Signals, *, but: Part | None = None) -> None:
         for pid, child in self._children.items():
             if child.part is not but:
                 os.kill(pid, number)
@@ -357,7 +329,7 @@ class Supervisor:
             return
         seen = self._watchdog.look(now)
         if seen.alive or self._stop_by is not None:  # whoever ends may well be busy with that
-            self._notifier.alive()
+            self._generations.notifier.alive()
         if seen.silent and self._stop_by is None:
             log.error("some hang and are killed", extra={"pids": sorted(seen.silent)})
             for pid in seen.silent:
@@ -374,4 +346,6 @@ class Supervisor:
             moments.append(self._stop_by)
         if self._watchdog is not None:
             moments.append(self._watchdog.due)
+        if (due := self._generations.due) is not None:
+            moments.append(due)
         return max(0.0, min(moments) - time.monotonic()) if moments else None

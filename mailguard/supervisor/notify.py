@@ -31,6 +31,18 @@ class Notifier:
         abstract = address.startswith("@")
         return cls("\0" + address[1:] if abstract else address, int(microseconds) / 1e6 if asked else None)
 
+    def environment(self) -> dict[str, str]:
+        """What tells another process of the same."""
+        if not self.address:
+            return {}
+        address = "@" + self.address[1:] if self.address.startswith("\0") else self.address
+        watched = {} if self.watchdog is None else {"WATCHDOG_USEC": str(round(self.watchdog * 1e6))}
+        return {"NOTIFY_SOCKET": address, **watched}
+
+    def succeeded(self, pid: int) -> None:
+        """Another process is the service from now on; it alone is heard then."""
+        self._say(f"MAINPID={pid}", "READY=1", "STATUS=handed over to the next generation")
+
     def ready(self, status: str) -> None:
         """All is up, for the first time or again after a reload."""
         self._say("READY=1", f"STATUS={status}")

@@ -148,8 +148,18 @@ async def greeted(guard: Guard, protocol: MailProtocol) -> bytes:
 
 def workers(guard: Guard) -> list[int]:
     """The process ids of a guard's workers."""
+    return children(guard.process.pid)
+
+
+def children(of: int) -> list[int]:
+    """The processes that another one has started."""
     parents = {int(path.name): _parent(path) for path in Path("/proc").iterdir() if path.name.isdigit()}
-    return sorted(pid for pid, parent in parents.items() if parent == guard.process.pid)
+    return sorted(pid for pid, parent in parents.items() if parent == of)
+
+
+def dead(pid: int) -> bool:
+    """Has it ended, whoever has taken note of it?"""
+    return status(Path(f"/proc/{pid}"), "State")[:1] in ("", "Z")
 
 
 def holding(guard: Guard, port: int) -> list[int]:

@@ -20,12 +20,12 @@ from tests.e2e.programs import (
     Program,
     answered,
     connected,
+    dead,
     entered,
     failed,
     granted,
     greeted,
     only,
-    status,
     until,
     workers,
 )
@@ -72,10 +72,6 @@ async def _entered_at(guard: Guard, worker: int, protocol: MailProtocol, login: 
     return program
 
 
-def _dead(pid: int) -> bool:
-    return status(Path(f"/proc/{pid}"), "State")[:1] in ("", "Z")
-
-
 async def test_it_starts_before_stores_that_are_down_and_works_once_they_are_up(stage: Stage, tmp_path: Path) -> None:
     with serving(stage.stack, tmp_path, "own") as guard:
         for worker in workers(guard):
@@ -112,7 +108,7 @@ async def test_a_killed_worker_takes_its_own_sessions_along_and_no_client_is_ref
 
         (row,) = await eventually(all_three)
         os.kill(doomed, signal.SIGKILL)
-        await until(lambda: _dead(doomed))
+        await until(lambda: dead(doomed))
         knocks = 0
         while knocks < 20 or len(workers(guard)) < 2:
             assert (await greeted(guard, (IMAP, SUBMISSION)[knocks % 2])).startswith((b"* OK", b"220"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -21,7 +22,8 @@ from mailguard.auth.attempt import MailProtocol
 from tests.deploy.tools import DEPLOY, needed, said
 from tests.e2e.daemon import Log, free_ports, running
 from tests.e2e.guard import KEYS, Guard, Tables, configure
-from tests.e2e.programs import Program, connected, entered, until, workers
+from tests.e2e.load import app_password, under_load
+from tests.e2e.programs import Program, children, connected, entered, until, workers
 from tests.e2e.scripted import Passwords, Stage, names
 from tests.support.certs import Authority, Issued
 from tests.support.handing import handed
@@ -54,17 +56,37 @@ class Manager:
     @contextlib.contextmanager
     def run(self, *under: str) -> Iterator[Guard]:
         """Start the service, `under` a program that looks on; by `handed` it gets the first door."""
-        command = [sys.executable, "-m", "mailguard", "--config", str(self.configuration), "serve"]
-        name = self.hearing.getsockname()[1:].decode()
-        environment = os.environ | {"NOTIFY_SOCKET": f"@{name}", "WATCHDOG_USEC": str(int(WATCHDOG * 1e6))}
         with running(
-            [*under, *handed([self.door], command)],
+            [*under, *handed([self.door], self._command)],
             log=self.log,
             ports=self.ports[1:],  # at the first one the manager listens, service or not
-            environment=environment,
+            environment=os.environ | self._told,
             descriptors=[self.door.fileno()],
         ) as process:
             yield Guard(self.stage.stack, self.configuration, process, self.log, *self.ports)
+
+    @contextlib.contextmanager
+    def activate(self, program: str) -> Iterator[Guard]:
+        """Start the service by systemd's own tool, which opens all doors and runs it once somebody comes."""
+        self.door.close()
+        told = {**self._told, "PYTHONPATH": os.pathsep.join(sys.path)}
+        options = [f"--setenv={name}={value}" for name, value in told.items()]
+        doors = [f"--listen=127.0.0.1:{port}" for port in self.ports]
+        command = [program, *doors, *options, *self._command]
+        with running(command, log=self.log, ports=self.ports) as process:
+            try:
+                yield Guard(self.stage.stack, self.configuration, process, self.log, *self.ports)
+            finally:
+                os.killpg(process.pid, signal.SIGKILL)  # all generations
+
+    @property
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "mailguard", "--config", str(self.configuration), "serve"]
+
+    @property
+    def _told(self) -> dict[str, str]:
+        name = self.hearing.getsockname()[1:].decode()
+        return {"NOTIFY_SOCKET": f"@{name}", "WATCHDOG_USEC": str(int(WATCHDOG * 1e6))}
 
 
 @pytest.fixture
@@ -128,6 +150,44 @@ async def test_who_connects_between_the_end_and_the_next_start_waits_and_is_serv
                 assert secured.recv(4) == b"* OK"
 
 
+async def test_a_hand_over_under_load_keeps_the_sockets_of_the_manager_and_tells_it_who_follows(
+    manager: Manager,
+) -> None:
+    program = needed("systemd-socket-activate", "systemd")
+    manager.configuration.write_text(manager.configuration.read_text().replace('drain = "1s"', 'drain = "30s"'))
+    with manager.activate(program) as guard:
+        manager.hear("READY")
+        login = await app_password(guard)
+        before = await entered(guard, IMAP, login)
+        async with under_load(guard, login) as load:
+            guard.process.send_signal(signal.SIGUSR2)
+            assert manager.hear("RELOADING")
+            told = await asyncio.to_thread(manager.hear, "MAINPID")
+            assert told["READY"] == "1"
+            assert manager.hear("READY")["STATUS"] == "2 workers at 4 doors"  # by the next generation
+            await load.more()
+        assert load.failed == []
+        assert await before.alive()
+        next_one = int(told["MAINPID"])
+        assert len(children(next_one)) == 2
+        guard.process.terminate()
+        guard.process.wait(PATIENCE)
+        (await _in(guard)).close()
+        os.kill(next_one, signal.SIGHUP)
+        assert manager.hear("RELOADING")
+        assert manager.hear("READY")
+
+
+async def test_the_manager_hears_that_one_that_could_not_follow_changed_nothing(manager: Manager) -> None:
+    with manager.run() as guard:
+        manager.hear("READY")
+        manager.configuration.write_text(manager.configuration.read_text().replace("workers = 2", "workers = 0"))
+        guard.process.send_signal(signal.SIGUSR2)
+        assert manager.hear("RELOADING")
+        assert "MAINPID" not in manager.hear("READY")
+        (await _in(guard)).close()
+
+
 def test_a_door_that_the_configuration_does_not_know_stops_the_start(manager: Manager) -> None:
     text = manager.configuration.read_text()
     manager.configuration.write_text(text.replace(f":{manager.ports[0]}", f":{free_ports(1)[0]}"))
@@ -154,9 +214,13 @@ async def test_the_unit_lets_every_system_call_pass_that_a_life_needs(manager: M
         guard.process.send_signal(signal.SIGHUP)
         manager.hear("RELOADING")
         manager.hear("READY")
+        guard.process.send_signal(signal.SIGUSR2)
+        next_one = int(manager.hear("MAINPID")["MAINPID"])
+        manager.hear("READY")
+        os.kill(next_one, signal.SIGTERM)
     await until(lambda: traced.exists() and "total" in traced.read_text())
     used = {line.split()[0] for line in traced.read_text().splitlines() if re.fullmatch(r"[a-z0-9_]+ *", line)}
-    assert {"accept4", "prlimit64", "sendto"} <= used
+    assert {"accept4", "prlimit64", "sendto", "execve", "dup2"} <= used
     heads, of_root = {"syscall", "total"}, {"fchown"}  # SQLite calls it as root alone, which the service is not
     assert used - _allowed(program, (DEPLOY / "systemd/mailguard.service").read_text()) - heads - of_root == set()
 

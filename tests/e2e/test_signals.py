@@ -30,7 +30,7 @@ from mailguard.auth.events import Event
 from tests.e2e.clients import Login
 from tests.e2e.daemon import Log, free_ports, listening
 from tests.e2e.guard import KEYS, Guard, Tables, configure, serving
-from tests.e2e.programs import connected, entered, failed, granted, only, status, until, workers
+from tests.e2e.programs import children, connected, dead, entered, failed, granted, only, status, until, workers
 from tests.e2e.restart import started
 from tests.e2e.scripted import Gate, Passwords, Stage, names
 from tests.e2e.stack import Stack
@@ -243,6 +243,18 @@ async def test_root_binds_a_privileged_port_and_is_somebody_else_from_there_on(s
                 assert status(shown, "Groups").split() == [str(person.pw_gid)]
                 assert int(status(shown, "CapEff"), 16) == 0
             program.close()
+            mark = log.mark()
+            process.send_signal(signal.SIGUSR2)
+            next_one = int(log.wait_for(r'"handed over", "pid": (\d+)', mark)[1])
+            try:
+                assert status(Path(f"/proc/{next_one}"), "Uid").split() == ["0"] * 4
+                for pid in children(next_one):
+                    assert status(Path(f"/proc/{pid}"), "Uid").split() == [str(person.pw_uid)] * 4
+                process.wait(20)
+                (await entered(guard, IMAP, (await guard.enrolled()).login())).close()
+            finally:
+                os.killpg(process.pid, signal.SIGKILL)
+            await until(lambda: dead(next_one))
     finally:
         shutil.rmtree(folder)
 

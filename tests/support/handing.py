@@ -13,11 +13,12 @@ high = [os.dup2(each, 200 + place) for place, each in enumerate(given)]
 for place, each in enumerate(high):
     os.dup2(each, 3 + place, inheritable=True)
     os.close(each)
-os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(high)), "LISTEN_FDNAMES": "doors:" * len(high)}
-os.execvp(sys.argv[2], sys.argv[2:])
+names = ":".join([sys.argv[2]] * len(high))
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(high)), "LISTEN_FDNAMES": names}
+os.execvp(sys.argv[3], sys.argv[3:])
 """
 
 
-def handed(socks: Sequence[socket.socket], command: Sequence[str]) -> list[str]:
+def handed(socks: Sequence[socket.socket], command: Sequence[str], *, name: str = "doors") -> list[str]:
     """The command that runs `command` with these sockets; they have to be among `pass_fds`."""
-    return [sys.executable, "-c", _BECOME, ",".join(str(sock.fileno()) for sock in socks), *command]
+    return [sys.executable, "-c", _BECOME, ",".join(str(sock.fileno()) for sock in socks), name, *command]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
 from mailguard.auth.attempt import MailProtocol
 from mailguard.backends import imap_login
@@ -16,7 +17,7 @@ from mailguard.backends.login import Credential
 from mailguard.backends.submission import SubmissionTalk
 from mailguard.backends.target import Caller, Target
 from mailguard.config import TlsMode
-from mailguard.net.stream import Stream, connect, keep_alive
+from mailguard.net.stream import connect, keep_alive
 
 # Seconds for the whole of it: beyond the slowest NO, which Dovecot gives after 15 s of penalty and 2 s of delay. An
 # answer not waited for is trouble, and trouble is not counted as a guess.
@@ -36,83 +37,99 @@ async def open_leg(
 
     REFUSED means that the store said no to the credential. `announced`: the EHLO lines that the client was told.
     """
-    deadline = asyncio.get_running_loop().time() + timeout
-    match target.protocol:
-        case MailProtocol.IMAP:
-            wire = await reach_imap(target, deadline)
-            async with explained(target, deadline, wire.abort):
+    async with Way(target, timeout) as way:
+        match target.protocol:
+            case MailProtocol.IMAP:
+                wire = await reach_imap(way)
                 leg: Leg = await imap_login.log_in(wire, target, credential, caller)
                 _keep_session(target, wire.transport.get_extra_info("ssl_object"))
-        case MailProtocol.SUBMISSION:
-            talk = await reach_submission(target, deadline, caller.helo)
-            async with explained(target, deadline, talk.abort):
+            case MailProtocol.SUBMISSION:
+                talk = await reach_submission(way, caller.helo)
                 leg = await talk.log_in(credential, announced)
                 _keep_session(target, talk.stream.ssl_object)
     return leg
 
 
-async def reach_imap(target: Target, deadline: float) -> ImapWire:
-    """Connect to an IMAP store and hear its greeting, by `deadline` on the loop's clock. Raises BackendFailure."""
-    loop = asyncio.get_running_loop()
+class Way:
+    """One way to a store, within so many seconds. Whatever goes wrong on it becomes a BackendFailure that names the
+    store, and the connection is cut.
+
+    A deadline missed or a connection broken is UNREACHABLE up to the greeting and TEMPORARY behind it.
+    """
+
+    __slots__ = ("_abort", "_deadline", "_trouble", "target")
+
+    def __init__(self, target: Target, seconds: float) -> None:
+        self.target = target
+        self._deadline = asyncio.timeout(seconds)
+        self._trouble = FailureKind.UNREACHABLE
+        self._abort: Callable[[], None] | None = None
+
+    def begun(self, abort: Callable[[], None]) -> None:
+        """There is something to cut."""
+        self._abort = abort
+
+    def greeted(self) -> None:
+        """The store has said hello."""
+        self._trouble = FailureKind.TEMPORARY
+
+    async def __aenter__(self) -> Self:
+        await self._deadline.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None and self._abort is not None:
+            self._abort()
+        try:
+            await self._deadline.__aexit__(kind, error, trace)
+        except TimeoutError as late:
+            error = late
+        if isinstance(error, BackendFailure | OSError):
+            raise _failure(error, self.target, self._trouble) from None
+
+
+async def reach_imap(way: Way) -> ImapWire:
+    """Connect to an IMAP store and hear its greeting. Raises BackendFailure, ssl.SSLError, OSError: call it on its way
+    alone."""
+    target, loop = way.target, asyncio.get_running_loop()
     wire = ImapWire(loop)
+    way.begun(wire.abort)
     context, name = _implicit(target)
     patience = _SHUTDOWN if context is not None else None
-    async with explained(target, deadline, wire.abort, FailureKind.UNREACHABLE):
-        if (path := target.socket_path) is not None:
-            await loop.create_unix_connection(
-                lambda: wire, path, ssl=context, server_hostname=name, ssl_shutdown_timeout=patience
-            )
-        else:
-            await loop.create_connection(
-                lambda: wire,
-                target.host,
-                target.port,
-                ssl=context,
-                server_hostname=name,
-                local_addr=(target.bind, 0) if target.bind else None,
-                ssl_shutdown_timeout=patience,
-            )
-        await wire.greeting()
-        keep_alive(wire.transport.get_extra_info("socket"))
+    if (path := target.socket_path) is not None:
+        await loop.create_unix_connection(
+            lambda: wire, path, ssl=context, server_hostname=name, ssl_shutdown_timeout=patience
+        )
+    else:
+        await loop.create_connection(
+            lambda: wire,
+            target.host,
+            target.port,
+            ssl=context,
+            server_hostname=name,
+            local_addr=(target.bind, 0) if target.bind else None,
+            ssl_shutdown_timeout=patience,
+        )
+    await wire.greeting()
+    way.greeted()
+    keep_alive(wire.transport.get_extra_info("socket"))
     return wire
 
 
-async def reach_submission(target: Target, deadline: float, helo: str = "") -> SubmissionTalk:
-    """Connect to a submission store and hear its greeting, by `deadline`. Raises BackendFailure."""
-    left = deadline - asyncio.get_running_loop().time()
+async def reach_submission(way: Way, helo: str = "") -> SubmissionTalk:
+    """The same at a submission store."""
+    target = way.target
     context, name = _implicit(target)
-    stream: Stream | None = None
-
-    def cut() -> None:
-        if stream is not None:
-            stream.abort()
-
-    async with explained(target, deadline, cut, FailureKind.UNREACHABLE):
-        stream = await connect(
-            target.host, target.port, context=context, server_hostname=name, local_address=target.bind, timeout=left
-        )
-        talk = SubmissionTalk(target, stream, helo)
-        await talk.greeting()
+    stream = await connect(
+        target.host, target.port, context=context, server_hostname=name, local_address=target.bind, timeout=None
+    )
+    talk = SubmissionTalk(target, stream, helo)
+    way.begun(talk.abort)
+    await talk.greeting()
+    way.greeted()
     return talk
-
-
-@contextlib.asynccontextmanager
-async def explained(
-    target: Target, deadline: float, abort: Callable[[], None], trouble: FailureKind = FailureKind.TEMPORARY
-) -> AsyncIterator[None]:
-    """Turn whatever goes wrong within into a BackendFailure that names the store, and cut the connection.
-
-    A deadline missed or a connection broken is of the kind `trouble`.
-    """
-    try:
-        async with asyncio.timeout_at(deadline):
-            yield
-    except (BackendFailure, OSError) as error:
-        abort()
-        raise _failure(error, target, trouble) from None
-    except BaseException:
-        abort()
-        raise
 
 
 def _keep_session(target: Target, connection: ssl.SSLObject | None) -> None:

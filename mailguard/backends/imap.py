@@ -67,9 +67,13 @@ class ImapWire(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
         self._answer: Answer | None = None
         self._untagged: list[bytes] = []
         self._most_lines = LINES
+        self._lines_behind = LINES
         self._continuations: deque[bytes] = deque()
         self._sasl = False
         self._secrets: tuple[bytes, ...] = ()
+        self._ahead: Command | None = None
+        self._foretold: Answer | None = None
+        self._held = b""
 
     # What the login asks of the wire.
 
@@ -83,6 +87,17 @@ class ImapWire(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
     async def ask(self, name: str, *arguments: str, park: bool = False) -> Answer:
         """Send one command and wait for its answer; `park`: parse nothing behind it. Raises BackendFailure."""
         return await self._ask(name, arguments, (), park=park, lines=LINES)
+
+    def ahead(self, name: str, *arguments: str) -> None:
+        """Send one command in one write with the next, whose answer comes behind its own (RFC 9051 §5.5). For stores
+        alone that are known to take that, and before a command that needs no continuation."""
+        self._ahead = Command(name, self.new_tag(), *arguments, loop=self.loop)
+        self._held = f"{self._ahead}\r\n".encode()
+
+    @property
+    def foretold(self) -> Answer | None:
+        """What the command sent ahead was answered; None where none was."""
+        return self._foretold
 
     async def offer(
         self, name: str, *arguments: str, continuations: Iterable[bytes], secrets: Iterable[bytes], lines: int
@@ -155,7 +170,8 @@ class ImapWire(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
 
     def send(self, line: str, scrub: str | None = None) -> None:
         """Send one line; aioimaplib's own would log it."""
-        self.transport.write(line.encode() + b"\r\n")
+        held, self._held = self._held, b""
+        self.transport.write(held + line.encode() + b"\r\n")
 
     def _handle_line(self, line: bytes, current_cmd: Command | None) -> None:
         self._most_lines -= 1
@@ -182,7 +198,9 @@ class ImapWire(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
             self._untagged.append(line)
 
     def _continuation(self, line: bytes) -> None:
-        if self._pending() is not None and self._continuations:
+        if self._ahead is not None:
+            self._fail(FailureKind.PROTOCOL, "the store asked for more where nothing was left to say")
+        elif self._pending() is not None and self._continuations:
             self.transport.write(self._continuations.popleft() + b"\r\n")
         elif self._pending() is not None and self._sasl:
             # The store says more about a failed exchange; it is owed an empty line before its NO (RFC 7628 §3.2.3).
@@ -193,7 +211,7 @@ class ImapWire(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
 
     def _response_done(self, line: bytes) -> None:
         tag, _, rest = line.partition(b" ")
-        command = self._pending()
+        command = self._ahead or self._pending()
         if command is None or tag != command.tag.encode():
             self._fail(FailureKind.PROTOCOL, f"the store answered what was not asked: {self.quote(line)}")
             return
@@ -201,8 +219,13 @@ class ImapWire(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
         if said is None or said.word in (Word.BYE, Word.PREAUTH):
             self._fail(FailureKind.PROTOCOL, f"the store gave no known answer: {self.quote(rest)}")
             return
-        self._answer = Answer(said, tuple(self._untagged), heard=not self._continuations)
-        self._untagged, self._most_lines = [], LINES
+        answer = Answer(said, tuple(self._untagged), heard=not self._continuations)
+        self._untagged = []
+        if self._ahead is not None:
+            self._ahead, self._foretold = None, answer
+            self._most_lines = self._lines_behind
+            return
+        self._answer, self._most_lines = answer, LINES
         if self._park_next:
             self._park()
         self._finish(command)
@@ -217,7 +240,9 @@ class ImapWire(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
         if self.failure is not None:
             raise self._failed()
         self._answer = None
-        self._most_lines = lines + 1 - len(self._untagged)  # one for the tagged line; some may have come unasked
+        self._lines_behind = lines + 1  # one for the tagged line
+        most = LINES + 1 if self._ahead is not None else self._lines_behind
+        self._most_lines = most - len(self._untagged)  # some may have come unasked
         self._continuations = deque(continuations)
         self._sasl = name == "AUTHENTICATE"
         self._park_next = park

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum, unique
+from functools import lru_cache
 
 from mailguard.backends.failure import FailureKind
 
@@ -68,6 +69,7 @@ def untagged_capabilities(line: bytes) -> bytes | None:
     return match[1] if match is not None and match[1].strip() else None
 
 
+@lru_cache(maxsize=64)  # a store says the same to all, and that is some forty words
 def names(capabilities: bytes) -> frozenset[str]:
     """A capability list as names in upper case."""
     return frozenset(capabilities.decode("ascii", "replace").upper().split())

@@ -6,8 +6,6 @@ import asyncio
 import base64
 from dataclasses import dataclass
 
-from aioimaplib.aioimaplib import arguments_rfs2971
-
 from mailguard.auth.attempt import LoginForm
 from mailguard.backends.failure import BackendFailure, FailureKind
 from mailguard.backends.imap import Answer, ImapWire
@@ -17,6 +15,7 @@ from mailguard.backends.target import Caller, Target
 from mailguard.config import TlsMode
 
 DANGERS = frozenset({"UNAUTHENTICATE"})  # RFC 8437: a user could send it through the relay and log in afresh
+_IN_ONE_LINE = frozenset({"AUTH=PLAIN", "SASL-IR"})  # the credential needs no continuation
 _LOGIN_LINES = 32  # untagged ones; Dovecot's proxy takes as many
 
 
@@ -61,9 +60,15 @@ async def log_in(wire: ImapWire, target: Target, credential: Credential, caller:
     """Log in on a fresh connection. Raises BackendFailure, ssl.SSLError, OSError."""
     capabilities = await secure(wire, target)
     _refuse_unsafe(capabilities)
-    if target.forward_client and "ID" in capabilities:
-        await wire.ask("ID", _identification(caller))
+    named = target.forward_client and "ID" in capabilities
+    in_one = named and target.manners.takes_together and capabilities >= _IN_ONE_LINE
+    if in_one:
+        wire.ahead("ID", _identification(caller))
+    elif named:
+        target.manners.answered(await wire.ask("ID", _identification(caller)))
     answer = await _offer(wire, capabilities, credential)
+    if in_one and wire.foretold is not None:
+        target.manners.answered(wire.foretold)
     if answer.status.word is not Word.OK:
         raise _refusal(wire, answer, target)
     if not answer.heard:
@@ -98,14 +103,9 @@ def _identification(caller: Caller) -> str:
     """Whom the login is for, so that the store's penalties and limits see clients and not us. Dovecot believes it from
     login_trusted_networks. Composed here alone: clients send such fields themselves. (RFC 2971 §3.1)
     """
-    fields = {
-        "x-originating-ip": str(caller.origin.address),
-        "x-originating-port": str(caller.origin.port),
-        "x-session-id": caller.session,
-        "x-proxy-ttl": "5",
-    }
-    _, *words, _ = arguments_rfs2971(**fields)  # without its parentheses, which it sets apart by spaces
-    return f"({' '.join(words)})"
+    where, session = caller.origin, caller.session  # nothing in them has to be quoted
+    address = f'"x-originating-ip" "{where.address}" "x-originating-port" "{where.port}"'
+    return f'({address} "x-session-id" "{session}" "x-proxy-ttl" "5")'
 
 
 async def _offer(wire: ImapWire, capabilities: frozenset[str], credential: Credential) -> Answer:

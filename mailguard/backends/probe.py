@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mailguard.auth.attempt import MailProtocol
 from mailguard.backends import ehlo, imap_login, submission
-from mailguard.backends.dial import TIMEOUT, explained, reach_imap, reach_submission
+from mailguard.backends.dial import TIMEOUT, Way, reach_imap, reach_submission
 from mailguard.backends.target import Target
 
 
@@ -47,27 +47,25 @@ class Probe:
 async def probe(target: Target, *, timeout: float = TIMEOUT) -> Probe:
     """Ask one store. Raises BackendFailure."""
     started = asyncio.get_running_loop().time()
-    deadline = started + timeout
-    match target.protocol:
-        case MailProtocol.IMAP:
-            wire = await reach_imap(target, deadline)
-            async with explained(target, deadline, wire.abort):
+    async with Way(target, timeout) as way:
+        match target.protocol:
+            case MailProtocol.IMAP:
+                wire = await reach_imap(way)
                 greeting = wire.quote((await wire.greeting()).text)
                 capabilities = await imap_login.secure(wire, target)
-            tls = _facts(wire.transport.get_extra_info("ssl_object"))
-            wire.leave()
-            mechanisms = frozenset(name.removeprefix("AUTH=") for name in capabilities if name.startswith("AUTH="))
-            dangers = capabilities & imap_login.DANGERS
-        case MailProtocol.SUBMISSION:
-            talk = await reach_submission(target, deadline)
-            async with explained(target, deadline, talk.abort):
+                tls = _facts(wire.transport.get_extra_info("ssl_object"))
+                wire.leave()
+                mechanisms = frozenset(name.removeprefix("AUTH=") for name in capabilities if name.startswith("AUTH="))
+                dangers = capabilities & imap_login.DANGERS
+            case MailProtocol.SUBMISSION:
+                talk = await reach_submission(way)
                 greeting = await talk.greeting()
                 offer = await talk.offer()
                 tls = _facts(talk.stream.ssl_object)
                 await talk.leave()
-            capabilities = ehlo.announceable(offer.keywords)
-            mechanisms = frozenset(offer.keywords.get("AUTH", "").upper().split())
-            dangers = submission.dangers(offer)
+                capabilities = ehlo.announceable(offer.keywords)
+                mechanisms = frozenset(offer.keywords.get("AUTH", "").upper().split())
+                dangers = submission.dangers(offer)
     took = asyncio.get_running_loop().time() - started
     return Probe(target.protocol, capabilities, mechanisms, dangers, took, greeting, tls)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailguard.auth.attempt import LoginForm, MailProtocol, Origin
+from mailguard.backends.manners import Manners
 from mailguard.config import (
     Backend,
     ConfigError,
@@ -40,6 +41,7 @@ class Target:
     master_form: MasterForm = MasterForm.AUTHZID
     master_secret: Secret | None = None
     forward_client: bool = False  # tell the store the client's address by IMAP ID
+    manners: Manners = field(default_factory=Manners, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.tls is TlsMode.NONE:

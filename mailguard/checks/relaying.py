@@ -6,9 +6,7 @@ login that mailguard demands protects nothing once the relay stands: the store w
 
 from __future__ import annotations
 
-import asyncio
-
-from mailguard.backends.dial import TIMEOUT, explained, reach_submission
+from mailguard.backends.dial import TIMEOUT, Way, reach_submission
 from mailguard.backends.failure import BackendFailure, FailureKind
 from mailguard.backends.target import Target
 from mailguard.net.stream import Stream
@@ -21,9 +19,8 @@ ELSEWHERE = b"probe@mailguard-probe.invalid"
 
 async def takes_strangers_mail(target: Target) -> bool:
     """Ask with MAIL and RCPT, then leave without DATA. Raises BackendFailure."""
-    deadline = asyncio.get_running_loop().time() + TIMEOUT
-    talk = await reach_submission(target, deadline)
-    async with explained(target, deadline, talk.abort):
+    async with Way(target, TIMEOUT) as way:
+        talk = await reach_submission(way)
         await talk.offer()
         taken = await _asked(talk.stream, b"MAIL FROM:<>", b"RCPT TO:<%s>" % ELSEWHERE)
         await talk.leave()

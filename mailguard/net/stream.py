@@ -238,10 +238,11 @@ async def adopt(
 
 
 async def connect(
-    host: str, port: int, *, context: ssl.SSLContext | None, server_hostname: str | None, timeout: float,
-    local_address: str = "",
+    host: str, port: int, *, context: ssl.SSLContext | None, server_hostname: str | None,
+    timeout: float | None, local_address: str = "",
 ) -> Stream:  # fmt: skip
-    """A stream to a server: "unix:/path" or a host and a port, in `timeout` seconds, handshake included.
+    """A stream to a server: "unix:/path" or a host and a port, in `timeout` seconds, handshake included; with None
+    its caller has a deadline.
 
     Raises OSError: refused, unknown host, TimeoutError, ssl.SSLCertVerificationError and the like.
     """

@@ -15,7 +15,8 @@ def whole(data: bytes) -> list[bytes]:
 
 
 class MemoryStore(asyncio.Transport):
-    """Says the first words of `script`, then the next for every line that it is sent; `%t` becomes the tag."""
+    """Says the first words of `script`, then the next for every write that it is sent; `%t` becomes the tag, and `%1`
+    that of the first of two commands."""
 
     def __init__(self, wire: ImapWire, script: Iterable[bytes], pieces: Pieces = whole) -> None:
         super().__init__()
@@ -24,6 +25,7 @@ class MemoryStore(asyncio.Transport):
         self._wire = wire
         self._script = iter(script)
         self._pieces = pieces
+        self._first = b""
         self._tag = b""
         self._closed = False
         self._arrived = asyncio.Event()
@@ -31,7 +33,12 @@ class MemoryStore(asyncio.Transport):
         self._speak()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        line = bytes(data)
+        said = bytes(data)
+        first, end, second = said.partition(b"\r\n")
+        if second and (command := _COMMAND.match(first)) is not None:
+            self._first = command[1]
+            self.sent.append(first.replace(self._first + b" ", b"%1 ", 1) + end)
+        line = second or said
         if (command := _COMMAND.match(line)) is not None:
             self._tag = command[1]
         self.sent.append(line.replace(self._tag + b" ", b"%t ", 1))
@@ -61,7 +68,7 @@ class MemoryStore(asyncio.Transport):
     def _speak(self) -> None:
         loop = asyncio.get_running_loop()
         self._arrived.clear()
-        for piece in self._pieces(next(self._script, b"").replace(b"%t", self._tag)):
+        for piece in self._pieces(next(self._script, b"").replace(b"%t", self._tag).replace(b"%1", self._first)):
             loop.call_soon(self._deliver, piece)
         loop.call_soon(self._arrived.set)
 

@@ -115,6 +115,71 @@ async def test_a_store_that_wants_no_id_is_logged_in_to_all_the_same() -> None:
     assert store.sent == [b"%t AUTHENTICATE PLAIN " + RESPONSE + b"\r\n"]
 
 
+DOVECOT = b'* ID ("name" "Dovecot")\r\n%t OK done\r\n'
+FIRST = DOVECOT.replace(b"%t", b"%1")
+
+
+async def dovecot() -> Target:
+    """A store that has said what it is."""
+    target = way(forward_client=True)
+    await converse(GREETING, DOVECOT, YES, target=target)
+    return target
+
+
+async def test_dovecot_is_asked_in_one_write() -> None:
+    target = await dovecot()
+    for _ in range(2):
+        leg, store = await converse(GREETING, FIRST + YES + b"* OK behind\r\n", target=target)
+        assert [line.split()[:2] for line in store.sent] == [[b"%1", b"ID"], [b"%t", b"AUTHENTICATE"]]
+        assert leg.reply == b"OK [CAPABILITY IMAP4rev1 MOVE] Logged in"
+        assert leg.untagged == ()
+        assert leg.detach()[1] == b"* OK behind\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer", [b'* ID ("name" "Cyrus")\r\n%1 OK done\r\n', b"* ID NIL\r\n%1 OK\r\n", b"%1 BAD what?\r\n"]
+)
+async def test_a_store_that_is_dovecot_no_more_is_asked_one_by_one_again(answer: bytes) -> None:
+    target = await dovecot()
+    leg, _ = await converse(GREETING, answer + YES, target=target)
+    assert leg.reply.startswith(b"OK")
+    _, store = await converse(GREETING, b"* ID NIL\r\n%t OK\r\n", YES, target=target)
+    assert [line.split()[:2] for line in store.sent] == [[b"%t", b"ID"], [b"%t", b"AUTHENTICATE"]]
+
+
+async def test_a_credential_that_takes_two_lines_waits_for_the_answer_to_id() -> None:
+    target = await dovecot()
+    greeting = b"* OK [CAPABILITY IMAP4rev1 ID AUTH=PLAIN] ready\r\n"
+    _, store = await converse(greeting, DOVECOT, b"+ \r\n", YES, target=target)
+    assert len(store.sent) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        pytest.param(FIRST + b"%t NO [AUTHENTICATIONFAILED] no\r\n", FailureKind.REFUSED, id="no"),
+        pytest.param(YES + FIRST, FailureKind.PROTOCOL, id="the second first"),
+        pytest.param(b"+ more\r\n" + FIRST + YES, FailureKind.PROTOCOL, id="a question behind ID"),
+        pytest.param(FIRST + b"+ more\r\n%t NO x\r\n", FailureKind.REFUSED, id="more about a failure"),
+        pytest.param(FIRST + FIRST + YES, FailureKind.PROTOCOL, id="ID answered twice"),
+        pytest.param(b"* BYE enough\r\n", FailureKind.TEMPORARY, id="BYE"),
+        pytest.param(b"* x\r\n" * 65 + FIRST + YES, FailureKind.PROTOCOL, id="a flood before the first"),
+        pytest.param(FIRST + b"* x\r\n" * 33 + YES, FailureKind.PROTOCOL, id="a flood before the second"),
+    ],
+)
+async def test_what_can_go_wrong_in_one_write(answer: bytes, kind: FailureKind) -> None:
+    assert (await failure(GREETING, answer, target=await dovecot())).kind is kind
+
+
+async def test_two_answers_may_be_cut_at_every_octet() -> None:
+    target, answers = await dovecot(), FIRST + YES + b"* OK behind\r\n"
+    for at in range(1, len(answers) + 4):
+        cut: Pieces = lambda data, at=at: [data[:at], data[at:]]  # type: ignore[misc]  # noqa: E731
+        leg, store = await converse(GREETING, answers, target=target, pieces=cut)
+        await store.silent()
+        assert (leg.reply, leg.detach()[1]) == (b"OK [CAPABILITY IMAP4rev1 MOVE] Logged in", b"* OK behind\r\n")
+
+
 async def test_the_login_command_carries_literals() -> None:
     credential = Credential("", 'änn "\\{5}', Secret('pä"ss \\'.encode()))
     go = b"+ go on\r\n"

@@ -17,7 +17,7 @@ def test_every_file_is_named_in_the_pages() -> None:
     assert [str(file) for file in files if f"deploy/{file}" not in named] == []
 
 
-@pytest.mark.parametrize("script", ["acme/mailguard-deploy"])
+@pytest.mark.parametrize("script", ["acme/mailguard-deploy", "backup/mailguard-backup"])
 def test_scripts_are_shell_and_can_be_run(script: str) -> None:
     assert said("/bin/sh", "-n", DEPLOY / script) == ""
     assert (DEPLOY / script).stat().st_mode & 0o111

@@ -28,7 +28,7 @@ SERVICES = ("mailguard.service", "mailguard-portal.service")
 EXPOSED = 2.0  # systemd-analyze security counts from 0, safe, to 10
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, "mailguard-backup.service"])
 def test_a_service_may_do_little(service: str) -> None:
     program = needed("systemd-analyze", "systemd")
     told = said(program, "security", "--offline=true", "--no-pager", UNITS / service)
@@ -42,13 +42,15 @@ def test_the_units_are_understood(tmp_path: Path) -> None:
     installed = tmp_path / "mailguard"
     installed.write_text("#!/bin/sh\n")
     installed.chmod(0o755)
-    for unit in [*UNITS.glob("*.service"), *UNITS.glob("*.socket")]:
+    for unit in UNITS.glob("mailguard*"):
         (tmp_path / unit.name).write_text(
             unit.read_text()
             .replace("/opt/mailguard/.venv/bin/mailguard", str(installed))
+            .replace("/opt/mailguard/deploy", str(DEPLOY))
             .replace("file:/opt/mailguard", f"file:{DEPLOY.parent}")
         )
-    assert said(program, "verify", "--man=no", *(tmp_path / name for name in SERVICES)) == ""
+    names = (*SERVICES, "mailguard-backup.timer")
+    assert said(program, "verify", "--man=no", *(tmp_path / name for name in names)) == ""
 
 
 def test_the_two_halves_are_held_alike() -> None:

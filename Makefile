@@ -24,7 +24,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= $(notdir $(wildcard tests/fuzz/corpus/*))
 
 .DEFAULT_GOAL := help
-.PHONY: help install ldap demo check test bench guesses pictures wheel lock system-packages
+.PHONY: help install ldap demo check test bench scale soak guesses pictures wheel lock system-packages
 
 help:  ## these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,13 @@ test: $(VENV)/.dev system-packages  ## every test, real Dovecot and Postfix incl
 bench: $(VENV)/.dev  ## the guard, nginx and Dovecot before one store, side by side (QUICK=1: under a minute); as root
 	@scripts/system-packages $(PEERS)
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(BENCH)
+
+scale: $(VENV)/.dev  ## a million app passwords, 10,000 sessions, bursts, floods; SCALE="idle burst" for some alone
+	@$(MAKE) --no-print-directory $(VENV)/.ldap || echo "make: nothing is said about a directory that hangs" >&2
+	$(BIN)/python -m bench.scale $(SCALE)
+
+soak: $(VENV)/.dev  ## 10,000 logins (SOAK=100000 for more), after which nothing of them may be left
+	$(BIN)/python -m bench.soak $(SOAK)
 
 guesses: $(VENV)/.dev  ## a million guesses, and a million made-up names before a disk of 50 MB: about an hour
 	MAILGUARD_GUESSES=1000000 $(BIN)/python -m pytest -q -s --timeout=0 tests/store/test_guessing.py

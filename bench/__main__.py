@@ -6,10 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import json
-import shutil
-import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,11 +16,11 @@ from bench import clients, figures, machine, plot, report, rounds, work
 from bench.guard import running_guard
 from bench.meter import Meter
 from bench.peers import running_dovecot, running_nginx
+from bench.place import RESULTS, ended_by_sigterm, folder
 from bench.progress import Progress
 from bench.store import running_store
 from bench.targets import Target, Who
 
-RESULTS = Path(__file__).parent / "results"
 ROUNDS = 5
 
 
@@ -40,7 +37,7 @@ def main() -> int:
     amount, count = (work.QUICK, 1) if options.quick else (work.WHOLE, ROUNDS)
     progress = Progress()
     with (
-        ended_by_sigterm(),
+        ended_by_sigterm("bench"),
         folder() as place,
         running_targets(place, progress) as (targets, ca),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
@@ -73,28 +70,6 @@ def running_targets(place: Path, progress: Progress) -> Iterator[tuple[list[Targ
         targets.append(daemons.enter_context(running_dovecot(store, place / "front")))
         targets.append(Target(Who.STORE, store.imap_port, store.submission_port, Meter(0), store.users))
         yield targets, store.ca
-
-
-@contextlib.contextmanager
-def folder() -> Iterator[Path]:
-    """A place that every daemon's user may enter, gone afterwards."""
-    place = Path(tempfile.mkdtemp(prefix="mailguard-bench-"))
-    try:
-        place.chmod(0o755)
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM and ^C end the daemons too, without a trace of the inside."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    except KeyboardInterrupt:
-        print("\nbench: stopped", file=sys.stderr)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,12 @@ class _Connection:
         self.reader = reader
         self.writer = writer
 
+    @property
+    def local(self) -> tuple[str, int]:
+        """Its own address and port."""
+        address, port = self.writer.get_extra_info("sockname")
+        return str(address), int(port)
+
     def abort(self) -> None:
         self.writer.transport.abort()
 

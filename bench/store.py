@@ -6,13 +6,14 @@ import contextlib
 import os
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.clients import Credential
 from tests.e2e import dovecot, postfix
 from tests.e2e.daemon import Log, eventually, free_ports, running
-from tests.e2e.stack import MASTER_USER, Stack
+from tests.e2e.scripted import MASTER, MASTER_SECRET, lone_stack
+from tests.e2e.stack import Stack
 from tests.support.certs import Authority, Issued
 
 USERS = 400
@@ -47,25 +48,7 @@ class MailStore:
     people: tuple[Credential, ...]
     certificate: Issued
     ca: Path
-    master_secret: str
-
-    def stack(self) -> Stack:
-        """As the guard of the tests is told where its store is."""
-        ports = {
-            field.name: self.submission_port if field.name.startswith("submission") else self.imap_port
-            for field in fields(Stack)
-            if field.name.endswith("_port")
-        }
-        return Stack(
-            **ports,
-            ca=self.ca,
-            certificate=self.certificate,
-            master_user=MASTER_USER,
-            master_secret=self.master_secret,
-            logs={},
-            _fresh=iter(()),
-            _addresses=iter(()),
-        )
+    stack: Stack  # as the guard of the tests is told where its store is
 
 
 @contextlib.contextmanager
@@ -79,8 +62,7 @@ def running_store(folder: Path) -> Iterator[MailStore]:
     imap, imap_plain, submission, submission_plain = free_ports(4)
     passwords = {f"u{number}@example.org": secrets.token_hex(10) for number in range(1, USERS + PEOPLE + 1)}
     users = dovecot.passwd_file(folder / "users", passwords, folder / "mail")
-    master_secret = secrets.token_urlsafe(24)
-    masters = dovecot.master_file(folder / "masters", MASTER_USER, master_secret)
+    masters = dovecot.master_file(folder / "masters", MASTER, MASTER_SECRET)
     doors = (dovecot.Listener(imap, "implicit"), dovecot.Listener(imap_plain, "starttls"))
     instance = dovecot.Instance(folder / "dovecot", users, doors, masters, lmtp=True, sasl=True, more=_MORE)
     services = (
@@ -104,5 +86,5 @@ def running_store(folder: Path) -> Iterator[MailStore]:
             known[USERS:],
             certificate,
             authority.ca,
-            master_secret,
+            lone_stack(authority, certificate, iter(()), imap=imap, submission=submission, identity=imap),
         )

@@ -46,7 +46,7 @@ def message(size: int) -> bytes:
 
 async def round_of(target: Target, amount: Amount, tls: ssl.SSLContext, seed: int) -> Figures:
     """All columns that this target has, the memory of idle sessions apart. `seed` moves on through the accounts."""
-    work = _Work(target, amount, tls, seed)
+    work = Work(target, amount, tls, seed)
     if target.who is Who.STORE:  # what the others' waits are held against
         return {column: value for column, value in (await work.waits() | await work.trips()).items() if column.added}
     figures: Figures = {}
@@ -80,7 +80,9 @@ async def idle_memory(target: Target, amount: Amount, tls: ssl.SSLContext) -> fl
     return grown / amount.idle / 1024
 
 
-class _Work:
+class Work:
+    """Kinds of work at one target."""
+
     def __init__(self, target: Target, amount: Amount, tls: ssl.SSLContext, seed: int) -> None:
         self._target = target
         self._amount = amount

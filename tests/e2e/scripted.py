@@ -87,22 +87,30 @@ class Stage:
             )
 
     def _as_stack(self, authority: Authority) -> Stack:
-        ports = {
-            field.name: self._submission_at if field.name.startswith("submission") else self._imap_at
-            for field in fields(Stack)
-            if field.name.endswith("_port")
-        }
-        ports["identity_port"] = self._identity_at
-        return Stack(
-            **ports,
-            ca=authority.ca,
-            certificate=self._certificate,
-            master_user=MASTER,
-            master_secret=MASTER_SECRET,
-            logs={},
-            _fresh=(User(name, password) for name, password in self.passwords.items()),
-            _addresses=(f"127.1.{third}.{fourth}" for third in range(1, 255) for fourth in range(1, 255)),
-        )
+        users = (User(name, password) for name, password in self.passwords.items())
+        ports = {"imap": self._imap_at, "submission": self._submission_at, "identity": self._identity_at}
+        return lone_stack(authority, self._certificate, users, **ports)
+
+
+def lone_stack(
+    authority: Authority, certificate: Issued, users: Iterator[User], *, imap: int, submission: int, identity: int
+) -> Stack:
+    """A stack that has one IMAP store, one submission store and one listener that is asked about passwords."""
+    ports = {
+        field.name: submission if field.name.startswith("submission") else imap
+        for field in fields(Stack)
+        if field.name.endswith("_port")
+    }
+    return Stack(
+        **{**ports, "identity_port": identity},
+        ca=authority.ca,
+        certificate=certificate,
+        master_user=MASTER,
+        master_secret=MASTER_SECRET,
+        logs={},
+        _fresh=users,
+        _addresses=(f"127.1.{third}.{fourth}" for third in range(1, 255) for fourth in range(1, 255)),
+    )
 
 
 def names(count: int) -> dict[str, str]:

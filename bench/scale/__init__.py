@@ -1,0 +1,1 @@
+"""How the guard stands much of everything: `make scale`. Each run prints its figures beside what is asked of them."""

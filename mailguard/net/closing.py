@@ -6,7 +6,7 @@ from typing import Final
 
 POLL: Final = 0.05  # seconds between looks at a write buffer: progress has no event
 PATIENCE: Final = 3.0  # seconds without progress, or without the peer's answer to our close
-LIMIT: Final = 30.0  # seconds for all of it; a peer that takes a byte now and then makes progress for ever
+LIMIT: Final = 30.0  # seconds for the writing; a peer that takes a byte now and then makes progress for ever
 
 
 async def finish(transport: asyncio.Transport, lost: asyncio.Future[None], *, linger: bool = True) -> None:
@@ -18,19 +18,27 @@ async def finish(transport: asyncio.Transport, lost: asyncio.Future[None], *, li
     TLS has no such half-close, its own closing exchange serves.
     """
     try:
-        async with asyncio.timeout(LIMIT):
-            await _flush(transport, lost)
-            # A second close() would cut asyncio's TLS transport off from its protocol.
-            if not transport.is_closing():
-                if linger and transport.can_write_eof():
-                    transport.write_eof()
-                else:
-                    transport.close()
+        await _flush(transport, lost)
+        _shut(transport, linger=linger)
+        if not lost.done():
             await asyncio.wait([lost], timeout=PATIENCE)
-    except TimeoutError:
-        pass
     finally:
         transport.abort()
+
+
+async def finish_both(*ends: tuple[asyncio.Transport, asyncio.Future[None]]) -> None:
+    """The same for two connections at once. Hardly ever does anything wait for either: then no task is made for it."""
+    try:
+        if any(unsent(transport) for transport, _ in ends):
+            await asyncio.gather(*(finish(transport, lost) for transport, lost in ends))
+            return
+        for transport, _ in ends:
+            _shut(transport, linger=True)
+        if waiting := [lost for _, lost in ends if not lost.done()]:
+            await asyncio.wait(waiting, timeout=PATIENCE)
+    finally:
+        for transport, _ in ends:
+            transport.abort()
 
 
 def unsent(transport: asyncio.Transport) -> int:
@@ -61,10 +69,37 @@ def undelivered(transport: asyncio.Transport) -> bytes:
     return b"".join(pieces)
 
 
+class _Gone(asyncio.Transport):
+    """In the place of a transport that is over, or not there yet."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def abort(self) -> None:
+        pass
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+GONE: Final = _Gone()
+
+
+def _shut(transport: asyncio.Transport, *, linger: bool) -> None:
+    if transport.is_closing():  # a second close() would cut asyncio's TLS transport off from its protocol
+        return
+    if linger and transport.can_write_eof():
+        transport.write_eof()
+    else:
+        transport.close()
+
+
 async def _flush(transport: asyncio.Transport, lost: asyncio.Future[None]) -> None:
+    if not (left := unsent(transport)):
+        return
     loop = asyncio.get_running_loop()
-    left, since = unsent(transport), loop.time()
-    while left and not lost.done() and loop.time() - since < PATIENCE:
+    since = began = loop.time()
+    while left and not lost.done() and (now := loop.time()) - since < PATIENCE and now - began < LIMIT:
         await asyncio.sleep(POLL)
-        if (now := unsent(transport)) < left:
-            left, since = now, loop.time()
+        if (waiting := unsent(transport)) < left:
+            left, since = waiting, loop.time()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, unique
 from typing import Final
 
-from mailguard.net.closing import finish, undelivered, unsent
+from mailguard.net.closing import GONE, finish_both, undelivered, unsent
 
 log = logging.getLogger("mailguard.net")
 
@@ -51,51 +51,49 @@ class Relay:
     taken holds back the other side instead of piling up here.
     """
 
+    __slots__ = ("_client", "_first", "_idle", "_loop", "_pipe", "_stall", "_store")
+
     def __init__(
         self, client: asyncio.Transport, store: asyncio.Transport, *, to_store: bytes, to_client: bytes,
         tap: Callable[[bytes], bool] | None = None, idle: float = IDLE, stall: float = STALL,
     ) -> None:  # fmt: skip
         self._loop = asyncio.get_running_loop()
-        self._client = _Side(self, client, End.CLIENT_CLOSED)
-        self._store = _Side(self, store, End.STORE_CLOSED)
+        self._pipe = _Pipe(self._loop)
+        self._client = _Side(self._pipe, client, End.CLIENT_CLOSED, tap)
+        self._store = _Side(self._pipe, store, End.STORE_CLOSED, None)
         self._client.other, self._store.other = self._store, self._client
-        self._first = ((self._client, to_store), (self._store, to_client))
-        self._tap = tap
+        self._first = (to_store, to_client)
         self._idle = idle
         self._stall = stall
-        self._ended: asyncio.Future[End] = self._loop.create_future()
-        self._active = self._loop.time()
-        self._spoke = self._store  # who sent something last
-        self._alarm: asyncio.TimerHandle | None = None
 
     async def run(self) -> RelayEnd:
         """Carry until either side closes, nothing moves any more, or `abort`; both are closed on return.
 
         What one side sent before it closed is still delivered to the other, if that one reads on.
         """
-        sides = (self._client, self._store)
+        pipe, client, store = self._pipe, self._client, self._store
         try:
-            if not self.over:
+            if not pipe.over:
                 self._begin()
-                await self._ended
-                for side in sides:
-                    side.release()
-                await asyncio.gather(*(finish(side.transport, side.lost) for side in sides))
+                await pipe.ended
+                client.release()
+                store.release()
+                await finish_both((client.transport, client.lost), (store.transport, store.lost))
         finally:
             self.abort()
-            if self._alarm is not None:
-                self._alarm.cancel()
-        return RelayEnd(self._ended.result(), self._store.octets, self._client.octets)
+            if pipe.alarm is not None:
+                pipe.alarm.cancel()
+        return RelayEnd(pipe.ended.result(), store.octets, client.octets)
 
     def silence(self) -> float:
         """Seconds since either side last sent anything."""
-        return self._loop.time() - self._active
+        return self._loop.time() - self._pipe.moved
 
     def rest(self) -> float:
         """Seconds of silence in which nothing is under way; 0.0 while the store owes an answer, or a side has not taken
         all that was sent to it. Whoever is cut while a letter's receipt is owed sends it once more."""
-        moving = self._spoke is self._client or any(unsent(side.transport) for side in (self._client, self._store))
-        return 0.0 if moving or self.over else self.silence()
+        moving = self._pipe.asked or any(unsent(side.transport) for side in (self._client, self._store))
+        return 0.0 if moving or self._pipe.over else self.silence()
 
     def carried(self) -> tuple[int, int]:
         """Octets passed on so far: to the store, to the client."""
@@ -103,95 +101,83 @@ class Relay:
 
     def abort(self) -> None:
         """Cut both connections within this call; nothing is written after it."""
-        self.end(End.ABORTED)
+        self._pipe.end(End.ABORTED)
         self._client.cut()
         self._store.cut()
 
-    # What follows is called by the two sides.
-
-    def end(self, why: End) -> None:
-        """The first reason counts."""
-        if not self.over:
-            self._ended.set_result(why)
-
-    @property
-    def over(self) -> bool:
-        """Nothing is passed on any more."""
-        return self._ended.done()
-
-    def carry(self, source: "_Side", data: bytes) -> None:
-        """Pass on what `source` sent."""
-        if self.over:
-            return
-        self._active = self._loop.time()
-        self._spoke = source
-        source.other.send(data)
-        if self._tap is not None and source is self._client:
-            self._show(data)
-
-    def watch(self) -> None:
-        """Look after a side that has begun to block."""
-        self._arm(self._loop.time() + self._stall)
-
     def _begin(self) -> None:
-        for side, _ in self._first:
-            side.attach()
-        for side, data in self._first:
-            if data:
-                self.carry(side, data)
-        for side, _ in self._first:
-            side.start()
-        self._arm(self._active + self._idle)
-
-    def _show(self, data: bytes) -> None:
-        try:
-            done = self._tap is None or self._tap(data)
-        except Exception:
-            log.exception("the tap of a relay failed and was removed")
-            done = True
-        if done:
-            self._tap = None
+        (to_store, to_client), self._first = self._first, (b"", b"")
+        self._client.attach()
+        self._store.attach()
+        if to_store:
+            self._client.carry(to_store)
+        if to_client:
+            self._store.carry(to_client)
+        self._client.start()
+        self._store.start()
+        self._look_later(self._pipe.moved + self._idle)
 
     def _check(self) -> None:
         """The one timer: it looks at what happened since, so that no chunk has to reset it."""
-        self._alarm = None
-        if self.over:
+        pipe = self._pipe
+        if pipe.over:
             return
         now = self._loop.time()
-        due = self._active + self._idle
+        due = pipe.moved + self._idle
         if now >= due:
-            self.end(End.IDLE)
+            pipe.end(End.IDLE)
         for side in (self._client, self._store):
             if (since := side.blocked(now)) is None:
                 continue
             if now >= since + self._stall:
-                self.end(End.STALLED)
+                pipe.end(End.STALLED)
                 self.abort()
             due = min(due, since + self._stall)
-        if not self.over:
-            self._arm(due)
+        if not pipe.over:
+            self._look_later(due)
 
-    def _arm(self, due: float) -> None:
-        if self._alarm is not None:
-            if self._alarm.when() <= due:
-                return
-            self._alarm.cancel()
-        self._alarm = self._loop.call_at(due, self._check)
+    def _look_later(self, due: float) -> None:
+        # Often enough to find out in time of a side that begins to block meanwhile.
+        self._pipe.alarm = self._loop.call_at(min(due, self._loop.time() + self._stall), self._check)
+
+
+class _Pipe:
+    """What both sides share. It refers to neither: a session that is over leaves nothing to the garbage collector,
+    which would come late for two TLS states."""
+
+    __slots__ = ("alarm", "asked", "ended", "moved", "now", "over")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.now = loop.time
+        self.moved = loop.time()  # when either side last sent anything
+        self.asked = False  # it was the client
+        self.over = False  # nothing is passed on any more
+        self.ended: asyncio.Future[End] = loop.create_future()
+        self.alarm: asyncio.TimerHandle | None = None
+
+    def end(self, why: End) -> None:
+        """The first reason counts."""
+        self.over = True
+        if not self.ended.done():
+            self.ended.set_result(why)
 
 
 class _Side(asyncio.BufferedProtocol):
     """One of the two connections."""
 
-    __slots__ = ("_blocked_at", "_closed", "_left", "_relay", "lost", "octets", "other", "transport")
+    __slots__ = ("_blocked_at", "_closed", "_left", "_pipe", "_tap", "lost", "octets", "other", "transport")
 
     other: "_Side"
 
-    def __init__(self, relay: Relay, transport: asyncio.Transport, closed: End) -> None:
+    def __init__(
+        self, pipe: _Pipe, transport: asyncio.Transport, closed: End, tap: Callable[[bytes], bool] | None
+    ) -> None:
         self.transport = transport
         self.octets = 0  # sent to this side
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._relay = relay
+        self._pipe = pipe
         self._closed = closed
+        self._tap = tap
         self._blocked_at: float | None = None
         self._left = 0  # octets that waited when it was last looked at
 
@@ -215,15 +201,23 @@ class _Side(asyncio.BufferedProtocol):
         """Let the input flow, unless the other side blocks already."""
         if self.lost.done():
             self._last_words()
-            self._relay.end(self._closed)
+            self._pipe.end(self._closed)
         elif self.other.takes:
             self.transport.resume_reading()
 
-    def send(self, data: bytes) -> None:
-        """Write to this side; dropped if it is closing."""
-        if not self.transport.is_closing():
-            self.octets += len(data)
-            self.transport.write(data)
+    def carry(self, data: bytes) -> None:
+        """Pass on what this side sent; dropped if the other is closing."""
+        pipe = self._pipe
+        if pipe.over:
+            return
+        pipe.moved = pipe.now()
+        pipe.asked = self._closed is End.CLIENT_CLOSED
+        other = self.other
+        if not other.transport.is_closing():
+            other.octets += len(data)
+            other.transport.write(data)
+        if self._tap is not None:
+            self._show(self._tap, data)
 
     def blocked(self, now: float) -> float | None:
         """Since when this side has taken nothing though something waits for it."""
@@ -246,21 +240,21 @@ class _Side(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         # TLS layers hint at what they hold. Given less room, uvloop's hands the rest over in a later pass, and
         # the end of the connection may come before that.
-        return _room.for_octets(sizehint)
+        view = _room.view
+        return view if sizehint <= READ_SIZE else _room.for_octets(sizehint)
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._relay.carry(self, bytes(_room.view[:nbytes]))
+        self.carry(bytes(_room.view[:nbytes]))
 
     def eof_received(self) -> None:
         # Neither loop can half-close TLS, so one end ends both directions.
-        self._relay.end(self._closed)
+        self._pipe.end(self._closed)
 
     def pause_writing(self) -> None:
-        self._blocked_at = asyncio.get_running_loop().time()
+        self._blocked_at = self._pipe.now()
         self._left = unsent(self.transport)
-        if not self._relay.over and not self.other.transport.is_closing():
+        if not self._pipe.over and not self.other.transport.is_closing():
             self.other.transport.pause_reading()
-            self._relay.watch()
 
     def resume_writing(self) -> None:
         self._blocked_at = None
@@ -270,11 +264,23 @@ class _Side(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost.set_result(None)
         self._last_words()
-        self._relay.end(self._closed if exc is None else End.LOST)
+        self._pipe.end(self._closed if exc is None else End.LOST)
+        # uvloop's TLS layer keeps a protocol's methods for ever: what leads back to it from here would keep it too.
+        self.transport = GONE
+        del self.other  # asked for nothing more: the pipe is over
 
     def _last_words(self) -> None:
         if rest := undelivered(self.transport):
-            self._relay.carry(self, rest)
+            self.carry(rest)
+
+    def _show(self, tap: Callable[[bytes], bool], data: bytes) -> None:
+        try:
+            done = tap(data)
+        except Exception:
+            log.exception("the tap of a relay failed and was removed")
+            done = True
+        if done:
+            self._tap = None
 
 
 class _Room(threading.local):

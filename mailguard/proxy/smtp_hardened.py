@@ -26,7 +26,7 @@ from typing import AnyStr, Final, cast
 import aiosmtpd.smtp
 from aiosmtpd.smtp import SMTP
 
-from mailguard.net.closing import PATIENCE, finish
+from mailguard.net.closing import GONE, PATIENCE, finish
 from mailguard.net.stream import HANDSHAKE
 from mailguard.proxy.smtp_lines import AUTH_MAX, CommandReader, Complaint, Farewell, HangUp
 
@@ -79,7 +79,7 @@ class HardenedSMTP(SMTP):
         self._smtp_methods = {verb: getattr(self, method) for verb, method in _METHODS}
         self.lines = CommandReader(_admit_in_clear, loop)
         asyncio.StreamReaderProtocol.__init__(self, self.lines, self._cb_client_connected, loop)
-        self._link: asyncio.Transport = _NoTransport()
+        self._link: asyncio.Transport = GONE
         self._lost: asyncio.Future[None] = loop.create_future()
         self.why = ""
         self.secure = False
@@ -132,7 +132,7 @@ class HardenedSMTP(SMTP):
         self._timeout_handle.cancel()
         link, leftover = self._link, self.lines.leftover()
         link.pause_reading()
-        self._use(_NoTransport())
+        self._use(GONE)
         self.transport = None
         # The relay may last for days: let go of whatever leads back here, so that no collector has to find it.
         self._smtp_methods = {}
@@ -279,13 +279,3 @@ def _constructed(hostname: str) -> Mapping[str, object]:
     reader = asyncio.StreamReader(loop=loop)
     streams = vars(asyncio.StreamReaderProtocol(reader, bare._cb_client_connected, loop))
     return {name: value for name, value in vars(bare).items() if name not in streams and name != "loop"}
-
-
-class _NoTransport(asyncio.Transport):
-    """Before there is one, and after it was handed over: a StreamWriter would close what it still holds."""
-
-    def is_closing(self) -> bool:
-        return True
-
-    def abort(self) -> None:
-        pass

@@ -7,6 +7,7 @@ import logging
 import socket
 import struct
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -434,6 +435,28 @@ async def test_a_relay_that_only_the_loop_could_know_of_lives(tls_sessions: Sess
     assert (await end).why in {End.CLIENT_CLOSED, End.STORE_CLOSED}
 
 
+@pytest.mark.parametrize("cut", [False, True], ids=["closed", "cut"])
+async def test_a_session_that_is_over_leaves_nothing_to_the_collector(tls_sessions: Sessions, cut: bool) -> None:
+    """Two TLS states each, which would wait for the collector by the hundred."""
+    if not isinstance(asyncio.get_running_loop(), uvloop.Loop):
+        pytest.skip("the TLS layer of asyncio keeps itself")
+    gc.collect()
+    before = len(of_relays())
+    session = await tls_sessions.start()
+    session.client.write(b"a1 NOOP\r\n")
+    await session.store.read()
+    states = [weakref.ref(transport.get_extra_info("ssl_object")) for transport in session.ours]
+    gc.disable()
+    try:
+        if cut:
+            session.relay.abort()
+        await tls_sessions.ended(session)
+        del session
+        await until(lambda: not any(state() for state in states) and len(of_relays()) == before)
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize("direction", ["to client", "to store"])
 async def test_a_large_message_passes_a_slow_reader_in_constant_memory(sessions: Sessions, direction: str) -> None:
     session = await sessions.start()
@@ -473,6 +496,11 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110  # a write buffer has no event
             await asyncio.sleep(0.005)
+
+
+def of_relays() -> list[object]:
+    """Whatever there is that relays are made of."""
+    return [each for each in gc.get_objects() if type(each).__module__ == Relay.__module__]
 
 
 def resident() -> int:

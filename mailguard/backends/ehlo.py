@@ -39,11 +39,11 @@ def announceable(keywords: Mapping[str, str]) -> frozenset[str]:
 
 def missing(announced: frozenset[str], offered: Mapping[str, str]) -> frozenset[str]:
     """Keywords of the announced lines that the store does not offer now, or offers less of."""
-    return frozenset(
-        keyword
-        for keyword, parameters in _keywords(announced).items()
-        if keyword not in offered or (keyword == "SIZE" and not _as_large(offered[keyword], parameters))
-    )
+    told = _keywords(announced)
+    lost = told.keys() - offered.keys()
+    if "SIZE" in told and "SIZE" in offered and not _as_large(offered["SIZE"], told["SIZE"]):
+        lost.add("SIZE")
+    return frozenset(lost)
 
 
 def size(lines: frozenset[str]) -> int | None:

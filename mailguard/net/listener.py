@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from mailguard.net.stream import keep_alive
 from mailguard.net.tasks import Tasks
 
 log = logging.getLogger("mailguard.net")
@@ -32,6 +33,7 @@ class Listener:
     """
 
     def __init__(self, sock: socket.socket, serve: Serve, tasks: Tasks, name: str) -> None:
+        keep_alive(sock)  # each socket that is accepted inherits it, which spares four calls for each
         self._sock = sock
         self._serve = serve
         self._tasks = tasks

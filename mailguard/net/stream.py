@@ -29,14 +29,22 @@ class Stream:
     One task reads at a time. A peer that has vanished reads as the end of input.
     """
 
-    __slots__ = ("_input", "_transport", "local", "peer", "tls")
+    __slots__ = ("_input", "_transport", "tls")
 
     def __init__(self, transport: asyncio.Transport, received: "_Input") -> None:
         self._transport = transport
         self._input = received
-        self.peer = _address(transport.get_extra_info("peername"))
-        self.local = _address(transport.get_extra_info("sockname"))
         self.tls = _over_tls(transport)
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        """The other end's address: host and port, or the path of a unix socket and 0."""
+        return _address(self._transport.get_extra_info("peername"))
+
+    @property
+    def local(self) -> tuple[str, int]:
+        """Our end's, likewise."""
+        return _address(self._transport.get_extra_info("sockname"))
 
     @property
     def ssl_object(self) -> ssl.SSLObject | None:
@@ -229,7 +237,6 @@ async def adopt(
         options = {"ssl": context, "ssl_handshake_timeout": timeout, "ssl_shutdown_timeout": PATIENCE}
     protocol = factory()  # what uvloop returns in its place is its own TLS layer
     try:
-        keep_alive(sock)
         transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock, **options)
     except BaseException:
         sock.close()

@@ -74,6 +74,22 @@ async def test_each_connection_is_served_with_its_peers_address(tasks: Tasks) ->
     assert len(set(peers)) == 40
 
 
+async def test_keepalive_is_on_where_we_accept(tasks: Tasks) -> None:
+    options: list[tuple[int, int]] = []
+
+    async def serve(sock: socket.socket, _: tuple[str, int]) -> None:
+        with sock:
+            on = sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            options.append((on, sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)))
+
+    with bind("127.0.0.1:0") as sock:
+        listener = Listener(sock, serve, tasks, "imap")
+        listener.start()
+        await call(sock.getsockname())
+        await listener.stop()
+    assert options == [(1, 120)]
+
+
 async def test_a_crashing_session_does_not_end_the_others(tasks: Tasks, caplog: pytest.LogCaptureFixture) -> None:
     async def serve(sock: socket.socket, peer: tuple[str, int]) -> None:
         with sock:

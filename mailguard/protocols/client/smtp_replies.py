@@ -9,7 +9,9 @@ from mailguard.protocols.events import ProtocolViolation
 
 _LINE = 2048  # octets with CRLF; RFC 5321 allows 512, real EHLO lines and help texts run longer
 _LINES = 128  # a reply; the longest EHLO seen has some thirty
-_SHAPE = re.compile(rb"([2-5][0-9]{2})(?:([ -])([^\x00\r\n]*))?")
+_TEXT = b"[^\\x00\\r\\n]{0,%d}+" % (_LINE - len("250 \r\n"))
+_MORE = re.compile(b"(?:[2-5][0-9]{2}-%b\\r\\n){0,%d}" % (_TEXT, _LINES))  # a reply's lines but for the last
+_LAST = re.compile(b"[2-5][0-9]{2}(?: %b)?\\r\\n" % _TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,7 @@ class SmtpReplies:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._scanned = 0  # octets of the buffer that are whole lines of a reply begun
-        self._code = b""
-        self._lines: list[bytes] = []
+        self._begun = 0  # where the line stands that is looked at: what is before it are lines of a reply begun
 
     def feed(self, data: bytes) -> None:
         """Add what was read."""
@@ -41,38 +41,32 @@ class SmtpReplies:
 
     def take(self) -> SmtpReply | None:
         """The next whole reply, or None until more bytes come. Raises ProtocolViolation; the stream is lost then."""
-        while (line := self._line()) is not None:
-            match = _SHAPE.fullmatch(line)
-            if match is None:
-                raise ProtocolViolation("not a line of a reply")
-            code, mark, text = match.groups(b"")
-            if self._lines and code != self._code:
-                raise ProtocolViolation("lines of one reply with different codes")
-            self._code = code
-            self._lines.append(text)
-            if mark != b"-":
-                reply = SmtpReply(int(code), tuple(self._lines), bytes(self._buffer[: self._scanned]))
-                del self._buffer[: self._scanned]
-                self._lines.clear()
-                self._scanned = 0
-                return reply
-            if len(self._lines) >= _LINES:
-                raise ProtocolViolation("a reply without an end")
-        return None
+        more = _MORE.match(self._buffer, self._begun)
+        assert more is not None  # it may be empty
+        if more.end() > self._begun and self._buffer.count(b"\n", 0, more.end()) >= _LINES:
+            raise ProtocolViolation("a reply without an end")
+        self._begun = more.end()
+        last = _LAST.match(self._buffer, self._begun)
+        if last is None:
+            self._doubt()
+            return None
+        raw = bytes(self._buffer[: last.end()])
+        del self._buffer[: last.end()]
+        self._begun = 0
+        lines, code = raw[:-2].split(b"\r\n"), raw[:3]
+        if not all(line.startswith(code) for line in lines):
+            raise ProtocolViolation("lines of one reply with different codes")
+        return SmtpReply(int(code), tuple(line[4:] for line in lines), raw)
 
     def leftover(self) -> bytes:
         """The bytes behind the last reply taken."""
         return bytes(self._buffer)
 
-    def _line(self) -> bytes | None:
-        begun = self._scanned
-        end = self._buffer.find(b"\n", begun, begun + _LINE)
-        if end < 0:
-            if len(self._buffer) - begun >= _LINE:
-                raise ProtocolViolation("an overlong line")
-            return None
-        self._scanned = end + 1
-        line = bytes(self._buffer[begun : self._scanned])
-        if not line.endswith(b"\r\n"):
-            raise ProtocolViolation("a line that ends in a bare LF")
-        return line[:-2]
+    def _doubt(self) -> None:
+        """Is the line begun one that can still become a line of a reply? Raises ProtocolViolation."""
+        end = self._buffer.find(b"\n", self._begun, self._begun + _LINE) + 1
+        if end:
+            bare = not self._buffer.endswith(b"\r\n", self._begun, end)
+            raise ProtocolViolation("a line that ends in a bare LF" if bare else "not a line of a reply")
+        if len(self._buffer) - self._begun >= _LINE:
+            raise ProtocolViolation("an overlong line")

@@ -25,6 +25,7 @@ SILENCED = ("mail.log", "mail.debug", "aioimaplib", "aioimaplib.aioimaplib")
 _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {"message", "asctime", "taskName"}
 _PLAIN = re.compile(r"[A-Za-z0-9_.:@/+*%,-]+")
 _HIDDEN = "(hidden)"
+_ENCODER = json.JSONEncoder(default=str)
 
 
 def start(form: LogFormat, stream: TextIO | None = None, level: int = logging.INFO) -> None:
@@ -38,6 +39,9 @@ def start(form: LogFormat, stream: TextIO | None = None, level: int = logging.IN
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     logging.getLogger("mailguard").setLevel(level)
+    # Found out for every record, and in no line: where in the source it was said, by which thread and process.
+    logging._srcfile = None  # type: ignore[attr-defined]  # the way that the documentation of logging tells
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     silence()
 
 
@@ -69,7 +73,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
-        return json.dumps({**head, **{name: value for name, value in fields.items() if name not in head}}, default=str)
+        return _ENCODER.encode({**head, **{name: value for name, value in fields.items() if name not in head}})
 
 
 class TextLines(logging.Formatter):

@@ -10,6 +10,7 @@ from mailguard.auth.attempt import MailProtocol
 from mailguard.backends import ehlo, imap_login, submission
 from mailguard.backends.dial import TIMEOUT, Way, reach_imap, reach_submission
 from mailguard.backends.target import Target
+from mailguard.net.resumption import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,7 @@ async def probe(target: Target, *, timeout: float = TIMEOUT) -> Probe:
 
 
 def _facts(connection: ssl.SSLObject | None) -> TlsFacts | None:
-    shown = connection.getpeercert() if connection is not None else None
-    if connection is None or not shown:
+    if not isinstance(connection, Connection) or not (shown := connection.certificate()):
         return None
     names = tuple(str(each[1]) for each in shown.get("subjectAltName", ()))
     return TlsFacts(connection.version() or "TLS", names, ssl.cert_time_to_seconds(str(shown["notAfter"])))

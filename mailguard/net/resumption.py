@@ -2,19 +2,27 @@
 
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 LONGEST: Final = 600.0
 """Seconds after which a whole handshake is due: what has become of the certificate meanwhile, its end or another
 authority, is to be seen soon. A server's own limit holds where it is shorter."""
 
 
-class _Connection(ssl.SSLObject):
+class Connection(ssl.SSLObject):
     """Knows whether it offered a session."""
 
     offered = False
+
+    def getpeercert(self, binary_form: bool = False) -> Any:
+        """Not as a dictionary, for which event loops ask behind each handshake: it takes 35 µs, and nobody reads it."""
+        return super().getpeercert(True) if binary_form else None
+
+    def certificate(self) -> Mapping[str, Any] | None:
+        """That dictionary, where it is wanted."""
+        return super().getpeercert()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class ResumingContext(ssl.SSLContext):
     with a secret each, would make every connection dearer: after a refusal nothing is offered for a while.
     """
 
-    sslobject_class = _Connection
+    sslobject_class = Connection
 
     def __new__(cls, now: Callable[[], float] = time.monotonic) -> Self:
         """Chain and name are verified."""
@@ -56,7 +64,7 @@ class ResumingContext(ssl.SSLContext):
         if session is None and kept is not None and self._now() < kept.until:
             session = kept.session
         connection = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
-        assert isinstance(connection, _Connection)
+        assert isinstance(connection, Connection)
         connection.offered = session is not None
         return connection
 
@@ -65,7 +73,7 @@ class ResumingContext(ssl.SSLContext):
         the server; before that there is none."""
         if connection.session_reused:
             return
-        assert isinstance(connection, _Connection)
+        assert isinstance(connection, Connection)
         name, now = connection.server_hostname, self._now()
         if connection.offered:
             self._kept[name] = _Kept(None, now + LONGEST)

@@ -40,7 +40,7 @@ def start(form: LogFormat, stream: TextIO | None = None, level: int = logging.IN
     root.setLevel(logging.WARNING)
     logging.getLogger("mailguard").setLevel(level)
     # Found out for every record, and in no line: where in the source it was said, by which thread and process.
-    logging._srcfile = None  # type: ignore[attr-defined]  # the way that the documentation of logging tells
+    logging._srcfile = None  # the way that the documentation of logging tells
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     silence()
 

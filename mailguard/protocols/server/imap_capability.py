@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 # With it a user could log in afresh behind us by a bare password (RFC 8437). Stores that have it are refused;
 # nothing here must ever teach it to a client all the same.
@@ -54,6 +55,7 @@ def _forwarded(line: bytes) -> bytes | None:
     return line if _ALERT.fullmatch(line) else None
 
 
+@lru_cache(64)  # a store says the same at every login
 def _harmless(names: bytes) -> bytes:
     kept: Sequence[bytes] = [name for name in names.split() if name.upper() != _REOPENS_LOGIN]
     return b" ".join(kept)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,17 @@ def guard(stage: Stage, tmp_path: Path) -> Iterator[Guard]:
         _end(guard)
 
 
+@pytest.fixture
+def whole(stage: Stage, tmp_path: Path) -> Iterator[tuple[Guard, int]]:
+    """The same with a portal, and a monitor at this port."""
+    (port,) = free_ports(1)
+    watched: Tables = {**LONG, "observe": {"metrics": f"127.0.0.1:{port}"}}
+    with serving(stage.stack, tmp_path, "own", watched, portal=True) as guard:
+        yield guard, port
+        assert_none_told(guard)
+        _end(guard)
+
+
 def _next_ones(guard: Guard) -> list[int]:
     """The supervisors of all generations but the first."""
     return [int(pid) for pid in re.findall(r'"handing over", "pid": (\d+)', guard.log.since())]
@@ -65,6 +77,11 @@ async def _handed_over(guard: Guard, pid: int) -> int:
     return int(found[1])
 
 
+def _readiness(port: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+        return int(answer.status)
+
+
 async def _served_by(guard: Guard, port: int) -> int:
     """The worker of the session whose client has this port."""
     async with guard.records() as records:
@@ -76,7 +93,8 @@ async def _served_by(guard: Guard, port: int) -> int:
         return pid
 
 
-async def test_two_hand_overs_under_load_refuse_nobody_and_cut_no_session(guard: Guard) -> None:
+async def test_two_hand_overs_under_load_refuse_nobody_and_cut_no_session(whole: tuple[Guard, int]) -> None:
+    guard, monitor = whole
     login = await app_password(guard)
     before = [await entered(guard, protocol, login) for protocol in MailProtocol]
     greeted = await connected(guard, IMAP)  # in the middle of its login
@@ -88,14 +106,15 @@ async def test_two_hand_overs_under_load_refuse_nobody_and_cut_no_session(guard:
         await load.more()
     assert load.failed == []
     assert all([await program.alive() for program in (*before, greeted)])
+    await until(lambda: dead(second))  # nobody has stayed with it
+    assert [await asyncio.to_thread(_readiness, monitor) for _ in range(5)] == [200] * 5
     new = await entered(guard, IMAP, login)
     assert await _served_by(guard, new.port) in children(third)
     assert await _served_by(guard, before[0].port) in children(guard.process.pid)
-    for pid in (guard.process.pid, second):
-        os.kill(pid, signal.SIGTERM)  # wait for nobody
+    guard.process.terminate()  # wait for nobody
     for program in (*before, greeted):
         await program.end()
-    await until(lambda: guard.process.poll() is not None and dead(second))
+    await until(lambda: guard.process.poll() is not None)
     assert await new.alive()
     new.close()
     async with guard.records() as records:

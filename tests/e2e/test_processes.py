@@ -16,6 +16,7 @@ from mailguard.store.sessions import SessionRow
 from tests.e2e.clients import Login
 from tests.e2e.daemon import listening
 from tests.e2e.guard import Guard, serving
+from tests.e2e.load import AT_ONCE, app_password, under_load
 from tests.e2e.programs import (
     Program,
     answered,
@@ -123,6 +124,31 @@ async def test_a_killed_worker_takes_its_own_sessions_along_and_no_client_is_ref
     program = await _entered_at(guard, new, IMAP, login)
     for each in (program, *kept):
         each.close()
+
+
+async def test_a_worker_killed_under_load_loses_its_own_sessions_and_no_others(guard: Guard) -> None:
+    doomed, survivor = workers(guard)
+    login = await app_password(guard)
+    lost, kept = [[await _entered_at(guard, pid, each, login) for each in MailProtocol] for pid in (doomed, survivor)]
+    async with under_load(guard, login) as load:
+        os.kill(doomed, signal.SIGKILL)
+        await until(lambda: len(set(workers(guard)) - {doomed}) == 2)
+        await load.more()
+    assert not any(isinstance(failure, ConnectionRefusedError) for failure in load.failed)
+    assert len(load.failed) <= AT_ONCE, "each client can have been at the dead one once"
+    for program in lost:
+        await program.end()
+    assert all([await program.alive() for program in kept])
+    async with guard.records() as records:
+
+        async def swept() -> bool:
+            return doomed not in {row.pid for row in await records.sessions.list()}
+
+        await eventually(swept)
+        orphaned = [e.row for e in await records.audit.list() if e.row.reason == "worker-died"]
+    assert {row.detail for row in orphaned} == {f"process {doomed} is gone"}
+    for program in kept:
+        program.close()
 
 
 async def test_workers_do_not_outlive_a_killed_supervisor(guard: Guard) -> None:

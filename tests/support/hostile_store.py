@@ -146,9 +146,9 @@ class HostileStore:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for peer in self._peers:
+        for peer in list(self._peers):
             peer.hang_up()
-        for thread in self._threads:
+        for thread in list(self._threads):
             thread.join(_PATIENCE)
         if error is None and self._failures:
             raise self._failures[0]
@@ -179,7 +179,9 @@ class HostileStore:
             self._failures.append(failure)
         finally:
             peer.drop()
+            self._peers.remove(peer)
             self.ended.set()
+            self._threads.remove(threading.current_thread())
 
 
 @dataclass

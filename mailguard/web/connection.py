@@ -62,6 +62,7 @@ class Connection(H11Protocol):
             _Phase.PARTING: patience.parting,
         }
         self._taking = patience.taking
+        self._finishing = False
         self._watched: tuple[object, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
         self._blocked: asyncio.TimerHandle | None = None
@@ -72,9 +73,14 @@ class Connection(H11Protocol):
             self.transport.abort()
 
     def finish(self) -> None:
-        """Answer the request in hand, then close."""
+        """Answer the request in hand, or the first one of whoever has just come, then close."""
+        self._finishing = True
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
+        elif self._phase() is _Phase.HEADERS:
+            # Its request is on the way: to be closed now would be an error on somebody's screen.
+            self._seconds[_Phase.HEADERS] = self._seconds[_Phase.PARTING]
+            self._count(_Phase.HEADERS)
         else:
             self._part()
 
@@ -95,6 +101,8 @@ class Connection(H11Protocol):
         # uvicorn's own server, which is not run here, renews this once a second (RFC 9110 §6.6.1).
         self.server_state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
         super().handle_events()
+        if self._finishing and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""

@@ -26,7 +26,7 @@ from tests.support.certs import Authority, Issued
 from tests.support.worker import eventually
 
 IMAP, SUBMISSION = MailProtocol.IMAP, MailProtocol.SUBMISSION
-LONG: Tables = {"throttle": {"failure_delay": "0s"}, "server": {"drain": "30s"}}
+LONG: Tables = {"throttle": {"failure_delay": "0s"}, "server": {"drain": "10m"}}
 SHORT: Tables = {"throttle": {"failure_delay": "0s"}, "server": {"drain": "1s"}}
 
 

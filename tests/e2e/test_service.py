@@ -154,7 +154,7 @@ async def test_a_hand_over_under_load_keeps_the_sockets_of_the_manager_and_tells
     manager: Manager,
 ) -> None:
     program = needed("systemd-socket-activate", "systemd")
-    manager.configuration.write_text(manager.configuration.read_text().replace('drain = "1s"', 'drain = "30s"'))
+    manager.configuration.write_text(manager.configuration.read_text().replace('drain = "1s"', 'drain = "10m"'))
     with manager.activate(program) as guard:
         manager.hear("READY")
         login = await app_password(guard)

@@ -350,6 +350,21 @@ async def test_at_the_end_requests_in_hand_are_answered(site_of: Callable[..., S
         assert b"/wait  from" in await read_all(busy)
 
 
+async def test_at_the_end_whoever_has_just_come_is_answered_and_whoever_lingers_is_not_waited_for(
+    site_of: Callable[..., Site],
+) -> None:
+    site = site_of(parting=60)
+    late, lingering = await site.client(), await site.client()
+    lingering.write(GET % b"once")
+    await read_until(lingering, b"127.0.0.1")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(site.stop(60))
+        assert await read_all(lingering) == b""
+        late.write(GET % b"late")
+        assert b"/late  from" in await read_all(late)
+        await lingering.close()
+
+
 async def test_an_end_does_not_wait_for_ever(site_of: Callable[..., Site], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     site = site_of()

@@ -34,7 +34,7 @@ from mailguard.jobs.probes import LOOK_SECONDS, ProbeJob
 from mailguard.jobs.recheck import RecheckJob
 from mailguard.jobs.revocations import POLL_SECONDS, RevocationPoll
 from mailguard.jobs.sealing import Sealing
-from mailguard.net.listener import Listener, Lobby
+from mailguard.net.listener import Afterwards, Listener, Lobby, Serve
 from mailguard.net.stream import accept
 from mailguard.net.tasks import Tasks
 from mailguard.net.tls import TlsError
@@ -199,11 +199,11 @@ class Worker:
             async with asyncio.timeout(FIRST_PROBE_SECONDS):
                 await probe.first_look()
 
-    def _server(self, listen: Listen) -> Callable[[socket.socket, tuple[str, int]], Awaitable[None]]:
+    def _server(self, listen: Listen) -> Serve:
         protocol = MailProtocol(listen.protocol)
         starttls = listen.tls is TlsMode.STARTTLS
 
-        async def serve(sock: socket.socket, peer: tuple[str, int]) -> None:
+        async def serve(sock: socket.socket, peer: tuple[str, int]) -> Afterwards | None:
             origin = Origin.of(*peer)
             task = asyncio.current_task()
             assert task is not None
@@ -212,24 +212,28 @@ class Worker:
                 session = Session(self.house, protocol, origin)
                 match protocol:
                     case MailProtocol.IMAP:
-                        await self._imap(sock, session, ticket, starttls=starttls)
+                        return await self._imap(sock, session, ticket, starttls=starttls)
                     case MailProtocol.SUBMISSION:
-                        await self._submission(sock, session, ticket, starttls=starttls)
+                        return await self._submission(sock, session, ticket, starttls=starttls)
             finally:
                 ticket.leave()
 
         return serve
 
-    async def _imap(self, sock: socket.socket, session: Session, ticket: Ticket, *, starttls: bool) -> None:
+    async def _imap(
+        self, sock: socket.socket, session: Session, ticket: Ticket, *, starttls: bool
+    ) -> Afterwards | None:
         house = self.house
         try:
             stream = await accept(sock, context=None if starttls else house.rules.tls[MailProtocol.IMAP])
         except OSError as error:  # ssl.SSLError is one
             log.debug("no TLS", extra={"session": session.id, "detail": str(error)})
-            return
-        await line_front.serve_imap(house, stream, session, ticket, starttls=starttls)
+            return None
+        return await line_front.serve_imap(house, stream, session, ticket, starttls=starttls)
 
-    async def _submission(self, sock: socket.socket, session: Session, ticket: Ticket, *, starttls: bool) -> None:
+    async def _submission(
+        self, sock: socket.socket, session: Session, ticket: Ticket, *, starttls: bool
+    ) -> Afterwards | None:
         house = self.house
         port = SubmissionPort(
             hostname=house.rules.hostname,
@@ -238,7 +242,7 @@ class Worker:
             context=house.rules.tls[MailProtocol.SUBMISSION],
             starttls=starttls,
         )
-        await smtp_front.serve(sock, session, port, admitted=ticket.leave)
+        return await smtp_front.serve(sock, session, port, admitted=ticket.leave)
 
     async def serve(self, lifeline: int) -> None:
         """Until told to stop; then drain."""

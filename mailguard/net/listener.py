@@ -18,7 +18,9 @@ BREATHER: Final = 0.5  # seconds without accepting when the machine has no descr
 BURST: Final = 16  # connections taken in one go; the rest is left for the other processes at the same socket
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
-Serve = Callable[[socket.socket, tuple[str, int]], Awaitable[None]]
+Afterwards = Callable[[], Awaitable[None]]
+Serve = Callable[[socket.socket, tuple[str, int]], Awaitable[Afterwards | None]]
+"""What it returns comes last. By then whatever led to it is forgotten: it may last for days."""
 
 
 class BindError(Exception):
@@ -76,7 +78,11 @@ class Listener:
         async def session() -> None:
             nonlocal begun
             begun = True
-            await self._serve(sock, peer)
+            afterwards = await self._serve(sock, peer)
+            if afterwards is not None:
+                lasting = afterwards()
+                del afterwards
+                await lasting
 
         def never_begun(_: asyncio.Task[None]) -> None:
             if not begun:  # cancelled before its first step: nobody else knows of this socket

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mailguard.auth.attempt import LoginAttempt, MailProtocol, Refused
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailguard.backends.leg import Leg
-    from mailguard.net.listener import Ticket
+    from mailguard.net.listener import Afterwards, Ticket
     from mailguard.net.stream import Stream
     from mailguard.proxy.house import House
     from mailguard.proxy.session import Session
@@ -28,8 +29,10 @@ log = logging.getLogger("mailguard.front")
 CHUNK = 4096  # octets a dialogue is fed at a time: what a client sends behind its login stays in the stream
 
 
-async def serve_imap(house: House, stream: Stream, session: Session, ticket: Ticket, *, starttls: bool) -> None:
-    """Speak IMAP with one client until it is in, or gone; then relay."""
+async def serve_imap(
+    house: House, stream: Stream, session: Session, ticket: Ticket, *, starttls: bool
+) -> Afterwards | None:
+    """Speak IMAP with one client until it is in, or gone. Returns the relay, to be run when this is forgotten."""
     mirror = house.mirrors[MailProtocol.IMAP]
     dialogue = ImapDialogue(
         tls=stream.tls,
@@ -40,7 +43,7 @@ async def serve_imap(house: House, stream: Stream, session: Session, ticket: Tic
     if house.closing or mirror.down:
         stream.write(dialogue.busy())
         await stream.close()
-        return
+        return None
     front = _ImapFront(house, stream, session, dialogue)
     try:
         async with asyncio.timeout(PRE_LOGIN_SECONDS):
@@ -57,10 +60,10 @@ async def serve_imap(house: House, stream: Stream, session: Session, ticket: Tic
     if leg is None:
         session.done("client-left")
         await stream.close()
-        return
+        return None
     ticket.leave()
     transport, unread = stream.detach()
-    await session.relay(transport, dialogue.leftover() + unread, leg)
+    return partial(session.relay, transport, dialogue.leftover() + unread, leg)
 
 
 class _ImapFront:

@@ -178,6 +178,7 @@ class Session:
         elif self._protocol is MailProtocol.IMAP:
             tap = self._tap()
         relay = Relay(client, store, to_store=leftover, to_client=first, tap=tap)
+        del client, store, leftover, first, leg, tap  # it may last for days
         live.abort, live.silence, live.rest, live.carried = relay.abort, relay.silence, relay.rest, relay.carried
         end = None
         try:

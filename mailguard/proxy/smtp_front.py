@@ -12,7 +12,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Protocol
 
 from mailguard.auth.attempt import LoginAttempt, Reason, Refused
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import socket
 
     from mailguard.backends.leg import Leg
+    from mailguard.net.listener import Afterwards
 
 
 class Gate(Protocol):
@@ -62,15 +63,19 @@ class Handover:
     leg: Leg
 
 
-async def serve(sock: socket.socket, gate: Gate, port: SubmissionPort, *, admitted: Callable[[], None]) -> None:
-    """One accepted connection until it is closed. `admitted` is called at login, before the relay begins.
+async def serve(
+    sock: socket.socket, gate: Gate, port: SubmissionPort, *, admitted: Callable[[], None]
+) -> Afterwards | None:
+    """One accepted connection until its client is in, or gone. `admitted` is called at login.
 
-    Either `gate.relay` or `gate.done` is called, once. Cancelling it cuts the connection, and a decision in flight.
+    Returns the relay, to be run when this is forgotten, or has called `gate.done`. Cancelling it cuts the connection,
+    and a decision in flight.
     """
-    handover = await _until_login(sock, gate, port)  # the front is not kept while the relay lasts
-    if handover is not None:
-        admitted()
-        await gate.relay(handover.client, handover.leftover, handover.leg)
+    handover = await _until_login(sock, gate, port)
+    if handover is None:
+        return None
+    admitted()
+    return partial(gate.relay, handover.client, handover.leftover, handover.leg)
 
 
 async def _until_login(sock: socket.socket, gate: Gate, port: SubmissionPort) -> Handover | None:

@@ -7,7 +7,7 @@ import socket
 import ssl
 import struct
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from textwrap import dedent
@@ -16,6 +16,7 @@ from typing import cast
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from mailguard.auth.attempt import LoginAttempt, Reason, Refused
+from mailguard.net.listener import Afterwards
 from mailguard.net.relay import Relay
 from mailguard.net.stream import Stream, connect
 from mailguard.net.tasks import Tasks
@@ -346,7 +347,7 @@ class Fronts:
                 while True:
                     sock, _ = await loop.sock_accept(listening)
                     sock.setblocking(False)
-                    session = serve(sock, front.gate, shared, admitted=front.admit)
+                    session = _whole(serve(sock, front.gate, shared, admitted=front.admit))
                     front.sessions.append(tasks.spawn(session, name="submission"))
                     front.accepted.set()
 
@@ -360,6 +361,11 @@ class Fronts:
                     await accepting
                 await tasks.close()
         assert not reported
+
+
+async def _whole(login: Awaitable[Afterwards | None]) -> None:
+    if (relay := await login) is not None:
+        await relay()
 
 
 async def replay(front: Front, script: str, step: int) -> tuple[str, str]:

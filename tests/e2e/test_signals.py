@@ -30,6 +30,7 @@ from mailguard.auth.events import Event
 from tests.e2e.clients import Login
 from tests.e2e.daemon import Log, free_ports, listening
 from tests.e2e.guard import KEYS, Guard, Tables, configure, serving
+from tests.e2e.load import app_password
 from tests.e2e.programs import children, connected, dead, entered, failed, granted, only, status, until, workers
 from tests.e2e.restart import started
 from tests.e2e.scripted import Gate, Passwords, Stage, names
@@ -104,6 +105,18 @@ async def test_sigterm_lets_logins_finish_and_ends_sessions_when_the_drain_is_ov
         assert await records.sessions.list() == ()
         ended = [e.row.reason for e in await records.audit.list() if e.row.event is Event.SESSION_ENDED]
     assert ended == ["shutdown"] * 4
+
+
+async def test_sessions_at_rest_do_not_all_end_at_once(stage: Stage, tmp_path: Path) -> None:
+    with serving(stage.stack, tmp_path, "own", {"server": {"drain": "60s"}}) as guard:
+        login = await app_password(guard)
+        sessions = [await entered(guard, IMAP, login) for _ in range(40)]
+        guard.process.send_signal(signal.SIGTERM)
+        ends = {asyncio.ensure_future(program.end()) for program in sessions}  # noqa: TID251
+        _, standing = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED, timeout=30)
+        assert 20 <= len(standing) < 40  # the first of them goes after a second of rest or two
+        guard.process.send_signal(signal.SIGTERM)
+        await asyncio.gather(*ends)
 
 
 async def test_a_second_sigterm_waits_for_nobody(stage: Stage, tmp_path: Path) -> None:

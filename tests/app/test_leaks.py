@@ -9,7 +9,7 @@ from collections import Counter
 
 from tests.support.worker import PASSWORD, Client, Running, eventually, plain
 
-WARM, LOGINS, AT_ONCE = 200, 2000, 8
+WARM, LOGINS, AT_ONCE = 100, 2000, 32
 SOME = 400  # objects of one kind: caches that fill up to a bound, and what is in hand at the moment of the count
 
 

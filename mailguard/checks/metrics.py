@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from mailguard.checks.findings import Finding, Level, fail, ok, warn
+from mailguard.checks.nearby import nearby
 from mailguard.net.stream import connect
 from mailguard.observe.http import ALIVE
 
@@ -15,17 +16,15 @@ if TYPE_CHECKING:
 
 TIMEOUT = 3.0
 MOST = 4096  # octets of an answer
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (where it listens, not where we do)
 
 
 async def metrics(settings: Settings) -> list[Finding]:
     """Everything about them. Nothing where they are switched off."""
     if not settings.observe.metrics:
         return []
-    host, _, port = settings.observe.metrics.rpartition(":")
-    bare = host.strip("[]")
-    found = [await _answers(_ANYWHERE.get(bare, bare), int(port), f"observe.metrics {settings.observe.metrics}")]
-    if not ip_address(bare).is_loopback:
+    host, port = nearby(settings.observe.metrics)
+    found = [await _answers(host, port, f"observe.metrics {settings.observe.metrics}")]
+    if not ip_address(settings.observe.metrics.rpartition(":")[0].strip("[]")).is_loopback:
         found.append(
             warn(
                 f"metrics are shown in clear to whoever reaches {settings.observe.metrics}: how many log in, fail, and "

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from mailguard.checks.certificates import covers
 from mailguard.checks.files import read_by_guard
 from mailguard.checks.findings import Finding, Level, fail, ok, warn
+from mailguard.checks.nearby import nearby
 from mailguard.config import Source
 from mailguard.net.stream import connect
 from mailguard.net.tls import TlsError, certificate_facts
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from mailguard.config import Settings
 
 TIMEOUT = 3.0
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (where it listens, not where we do)
 
 
 async def portal(settings: Settings) -> list[Finding]:
@@ -33,13 +33,10 @@ async def portal(settings: Settings) -> list[Finding]:
 
 
 async def _listens(settings: Settings) -> Finding:
-    host, _, port = settings.portal.address.rpartition(":")
-    bare = host.strip("[]")
+    host, port = nearby(settings.portal.address)
     where = f"portal.address {settings.portal.address}"
     try:
-        stream = await connect(
-            _ANYWHERE.get(bare, bare), int(port), context=None, server_hostname=None, timeout=TIMEOUT
-        )
+        stream = await connect(host, port, context=None, server_hostname=None, timeout=TIMEOUT)
     except OSError:
         return Finding(Level.NOTE, f"nobody listens at {where}", "right before mailguard serve; else see its log")
     stream.abort()

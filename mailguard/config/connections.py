@@ -44,7 +44,7 @@ class Server:
     )
     workers: int = key(Kind(_workers, int), "auto", "processes; auto = one per core")
     drain: float = key(kinds.duration("0", "1h"), "30s", "how long open sessions may go on after SIGTERM")
-    user: str = key(kinds.USER, "", "the workers run as this user; needs a start as root")
+    user: str = key(kinds.USER, "", "the workers run as this user; needs a start as root, or a service of its own")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,7 @@ async def test_the_newest_copies_stay_and_each_is_whole(folder: Path) -> None:
     assert "its audit up to head" in done.stdout
     *before, new = copies(folder)
     assert before == OLD[-2:]
+    assert done.stdout.endswith(f"kept as {folder / new}\n")
     assert (folder / new).stat().st_mode & 0o777 == 0o600
     store = await Store.open(f"sqlite:///{folder / new}", ring)
     assert next(entry.row.event for entry in await store.audit.list()) == "store-created"

@@ -68,6 +68,7 @@ def _rows(
                 issued_by=ACTOR,
             )
             row = app_password_values(seal, made, digest_app_password(ring, secret.reveal()))
+            row["last_used_at"] = now  # a first use is an event of its own, and no login after it is
             yield Credential(name, grouped(secret)), account_values(seal, account) if number == 0 else None, row
 
 

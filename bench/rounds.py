@@ -20,13 +20,13 @@ async def measured(
     progress.plan(len(targets) + len(proxies) + rounds * len(targets))
     found: dict[Who, list[Figures]] = {target.who: [] for target in targets}
     for target in targets:
-        with progress.step(f"warm-up, {target.who.value}", weight=0.3):
-            await work.round_of(target, work.WARM, tls, seed=0)
+        with progress.step(f"warm-up, {target.who.value}", weight=0.5):
+            await work.round_of(target, work.warm(amount), tls)
     for target in proxies:
         with progress.step(f"idle sessions, {target.who.value}", weight=0.5):
             found[target.who].append({Column.IDLE: await work.idle_memory(target, amount, tls)})
     for number in range(rounds):
         for target in targets:
             with progress.step(f"round {number + 1} of {rounds}, {target.who.value}"):
-                found[target.who].append(await work.round_of(target, amount, tls, seed=number * amount.logins))
+                found[target.who].append(await work.round_of(target, amount, tls))
     return found

@@ -193,11 +193,22 @@ class Registry:
     async def flush(self, sessions: Sessions) -> None:
         """Write what the shared list does not know yet. StoreUnavailable: what could not be written waits."""
         opened, self._opened = self._opened, []
+        # Not later: whoever comes and goes while this is being written would be taken off the list before it is on it.
+        ended, self._ended = self._ended, []
         try:
             await sessions.opened(opened)
         except StoreUnavailable:
             self._opened = opened + self._opened
+            self._ended = ended + self._ended
             raise
+        try:
+            await self._flush_names(sessions)
+            await sessions.ended(ended)
+        except StoreUnavailable:
+            self._ended = ended + self._ended
+            raise
+
+    async def _flush_names(self, sessions: Sessions) -> None:
         while self._named:
             session, client = next(iter(self._named.items()))
             holds = await sessions.named(session, client)
@@ -205,12 +216,6 @@ class Registry:
             live = self._live.get(session)
             if live is not None and not holds:
                 live.end(CLIENT_LOCK)
-        ended, self._ended = self._ended, []
-        try:
-            await sessions.ended(ended)
-        except StoreUnavailable:
-            self._ended = ended + self._ended
-            raise
 
 
 def _ended_by(live: Live, revocation: Revocation) -> bool:

@@ -1,5 +1,6 @@
 """Live sessions: what ends them, and that the shared list hears of each whatever happens to the records."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -213,3 +214,20 @@ def test_the_end_of_a_drain_ends_what_is_left(registry: Registry) -> None:
     assert (live.ended, sockets.cuts, len(registry)) == ("shutdown", 1, 1)
     registry.closed(live, "aborted", None)
     assert len(registry) == 0
+
+
+async def test_whoever_comes_and_goes_while_the_list_is_written_is_not_left_on_it(
+    registry: Registry, tmp_path: Path
+) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path / 'mailguard.db'}", keyring.create(tmp_path / "keys.toml"))
+    session(registry, "early", BY_APP_PASSWORD)
+
+    async def meanwhile() -> None:
+        hasty, _ = session(registry, "hasty", BY_APP_PASSWORD)
+        registry.closed(hasty, "client-closed", None)
+
+    await asyncio.gather(registry.flush(store.sessions), meanwhile())
+    await registry.flush(store.sessions)
+    assert [row.id for row in await store.sessions.list()] == ["early"]
+    assert [entry.row.session for entry in await store.audit.list() if entry.row.session] == ["hasty"]
+    await store.close()

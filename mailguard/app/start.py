@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 import time
@@ -52,6 +53,7 @@ def run(settings: Settings, doors: Sequence[Door], meters: Meters, *, pulse: Pul
 
     async def main() -> int:
         worker = await Worker.start(settings, doors, meters)
+        gc.freeze()  # what is there now stays: no look through it again with each few hundred logins
         async with pulse.beating():
             await worker.serve(lifeline)
         return 0
@@ -85,6 +87,7 @@ def run_monitor(settings: Settings, sock: socket.socket, board: Board, *, pulse:
 
 
 def _run(main: Coroutine[None, None, int]) -> int:
+    gc.freeze()  # what was there before the fork: a look through it would copy its pages into each child
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(main)
 

@@ -24,7 +24,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= $(notdir $(wildcard tests/fuzz/corpus/*))
 
 .DEFAULT_GOAL := help
-.PHONY: help install ldap demo check test bench scale soak guesses pictures wheel lock system-packages
+.PHONY: help install ldap demo check test bench scale soak figures guesses pictures wheel lock system-packages
 
 help:  ## these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,11 @@ scale: $(VENV)/.dev  ## a million app passwords, 10,000 sessions, bursts, floods
 
 soak: $(VENV)/.dev  ## 10,000 logins (SOAK=100000 for more), after which nothing of them may be left
 	$(BIN)/python -m bench.soak $(SOAK)
+
+figures: bench  ## what bench, profile and scale find, into docs/performance.md: half an hour on a machine with nothing else
+	$(BIN)/python -m bench --profile
+	@$(MAKE) --no-print-directory scale
+	$(BIN)/python -m bench.page
 
 guesses: $(VENV)/.dev  ## a million guesses, and a million made-up names before a disk of 50 MB: about an hour
 	MAILGUARD_GUESSES=1000000 $(BIN)/python -m pytest -q -s --timeout=0 tests/store/test_guessing.py

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import clients, figures, machine, plot, report, rounds, work
+from bench import clients, figures, machine, plot, profile, report, rounds, work
 from bench.guard import running_guard
 from bench.meter import Meter
 from bench.peers import running_dovecot, running_nginx
@@ -28,12 +28,15 @@ def main() -> int:
     """Exit code 0 whatever the figures are, 1 where they cannot be taken."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round: the same columns, rougher figures")
+    parser.add_argument("--profile", action="store_true", help="no peers: where the microseconds of a login go")
     parser.add_argument("--rounds", type=int, default=0, help=f"so many rounds; {ROUNDS} where none are named")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder for the files")
     options = parser.parse_args()
     if reason := machine.lacking():
         print(f"bench: {reason}", file=sys.stderr)
         return 1
+    if options.profile:
+        return _profile(options.results)
     amount, count = (work.QUICK, 1) if options.quick else (work.WHOLE, ROUNDS)
     progress = Progress()
     with (
@@ -51,6 +54,25 @@ def main() -> int:
     stem.with_suffix(".json").write_text(json.dumps(report.as_json(described, found, medians), indent=1) + "\n")
     stem.with_suffix(".svg").write_text(plot.drawn(medians, described))
     print(f"\n{stem}.json and .svg", file=sys.stderr)
+    return 0
+
+
+def _profile(results: Path) -> int:
+    progress = Progress()
+    with (
+        ended_by_sigterm("bench"),
+        folder() as place,
+        running_store(place) as store,
+        running_guard(store, place / "mailguard", profile.PROGRAM) as target,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        found = runner.run(profile.profiled(target, place / "mailguard", clients.context(store.ca), progress))
+    progress.end()
+    described = machine.described()
+    print(profile.table(found))
+    results.mkdir(parents=True, exist_ok=True)
+    kept = {"about": described, "profile": profile.as_json(found)}
+    (results / f"profile-{described['date'][:10]}.json").write_text(json.dumps(kept, indent=1) + "\n")
     return 0
 
 

@@ -22,10 +22,10 @@ ONE_WORKER: Tables = {"server": {"workers": 1}}
 
 
 @contextlib.contextmanager
-def running_guard(store: MailStore, folder: Path) -> Iterator[Target]:
+def running_guard(store: MailStore, folder: Path, program: str = "mailguard") -> Iterator[Target]:
     """mailguard with an app password for every user, and a grant opened for every one of the people."""
     folder.mkdir()
-    with serving(store.stack, folder, "master", ONE_WORKER) as guard:
+    with serving(store.stack, folder, "master", ONE_WORKER, program=program) as guard:
         credentials = filled(folder, (each.name for each in store.users))
         grants = asyncio.run(_opened(guard, store.people))
         yield Target(Who.GUARD, guard.imap_port, guard.submission_port, Meter(guard.process.pid), credentials, grants)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench.scale import patience
 from bench.scale.crowds import overtaken
 from bench.scale.findings import Finding, as_json, table
 from bench.scale.passwords import findings
@@ -24,6 +25,13 @@ def test_costs_are_held_against_each_other_by_medians() -> None:
     assert (little.value, much.value, size.value) == (110.0, 121.0, 500.0)
     assert held.value == pytest.approx(1.1)
     assert not findings([100.0], [111.0], 1000, 1)[2].met
+
+
+def test_waits_are_held_against_the_quiet_one() -> None:
+    found = patience.findings([10.0, 99.0, 12.0], [24.0, 24.0, 900.0], [30.0, 25.0])
+    assert [each.value for each in found] == [12.0, 24.0, 2.0, 27.5, pytest.approx(27.5 / 12)]
+    assert [each.met for each in found] == [True, True, True, True, False]
+    assert len(patience.findings([10.0], [10.0], [])) == 3
 
 
 def test_findings_say_whether_they_are_as_asked() -> None:

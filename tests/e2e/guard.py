@@ -159,15 +159,17 @@ def serving(
     *,
     host: str = "127.0.0.1",
     portal: bool = False,
+    program: str = "mailguard",
 ) -> Iterator[Guard]:
     """Run the guard with its files in `folder`. `login` is own or master; `overrides` are merged into its tables.
     It listens at `host`: [::] takes both families. The portal runs where it is asked for: it takes seconds to start.
+    `program` is a module that runs it, in some way.
     """
     ports = free_ports(5 if portal else 4)
     path = configure(stack, folder, login, ports=ports, overrides=overrides, host=host)
     keyring.create(folder / KEYS)
     log = Log(folder / "mailguard.log")
-    command = [sys.executable, "-m", "mailguard", "--config", str(path), "serve"]
+    command = [sys.executable, "-m", program, "--config", str(path), "serve"]
     with running(command, log=log, ports=ports) as process:
         log.wait_for(r'"ready"', timeout=60)
         if portal:

@@ -139,6 +139,7 @@ class Worker:
         store, registry = self._store, self.house.registry
         await store.sessions.sweep({row.pid for row in await store.sessions.list() if _alive(row.pid)} - {os.getpid()})
         seen = await store.revocations.newest()
+        registry.followed = seen
         self._ring.reread()  # a rotation since it was loaded has been announced before `seen`
         poll = RevocationPoll(store.revocations, registry.apply, self._ring.reread, seen=seen)
         self._repeat(POLL_SECONDS, poll.look, "revocations")

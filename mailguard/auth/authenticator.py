@@ -317,7 +317,7 @@ class Login:
             group=proof.answer.group or "" if proof.answer is not None else "",
             store_password=self._proven,
             connections=policy.grant_connections,
-            digest=self._app_password() if proof.app_password is not None else None,
+            digest=self._app_password() if facts.rehash else None,
         )
 
     def _winning(self, name: AccountName, policy: Policy, step: Step) -> Winning:
@@ -369,18 +369,25 @@ class Login:
             return Refused(refused.reason, f"{refused.detail}; and {trouble}")
         return refused
 
-    async def still_stands(self, admission: Admission, policies: Policies) -> Refused | None:
+    async def still_stands(self, admission: Admission, policies: Policies, followed: int) -> Refused | None:
         """Asked once the session is registered: was anything revoked that this login stands on, since its facts? Do
-        the policies of now, that may have come into force meanwhile, still allow it?"""
+        the policies of now, that may have come into force meanwhile, still allow it?
+
+        `followed` is the last revocation that registered sessions were judged by. What comes after it finds the session
+        registered, so that the records need only be asked where something was followed that the facts do not know of.
+        """
         try:
             allowed = policies.still_allow(admission, self._origin, self._by.clock.now())
-            if allowed and not await self._by.ledger.revoked_since(admission.revision, admission, self._row.session):
+            if allowed and not (followed > admission.revision and await self._revoked(admission)):
                 return None
             refused = Refused(Reason.REVOKED_IN_FLIGHT)
             await self._by.ledger.record(replace(self._refusal(refused), at=self._by.clock.now()))
         except StoreUnavailable as trouble:
             return Refused(Reason.RECORDS_UNAVAILABLE, str(trouble))
         return refused
+
+    async def _revoked(self, admission: Admission) -> bool:
+        return await self._by.ledger.revoked_since(admission.revision, admission, self._row.session)
 
 
 async def ask(identity: Identity, name: AccountName, password: Secret) -> Answer:

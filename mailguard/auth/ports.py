@@ -99,7 +99,10 @@ class AuditRow:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything the records know that a login turns on, read at one moment."""
+    """Everything the records know that a login turns on, read at one moment.
+
+    Where the account's own app password was offered nothing else opens the door: its devices and grants are not read.
+    """
 
     account: Account | None
     devices: tuple[TotpDevice, ...]  # confirmed ones; seeds opened
@@ -109,6 +112,7 @@ class Facts:
     revision: int  # the revocation sequence at or before this read
     crowded: bool = False  # very many accounts came from this address within a day, and it is a private one
     passkeys: bool = False  # it has one at least, altered or not
+    rehash: bool = False  # the app password was hashed under an older generation of the keys
 
     @property
     def enrolled(self) -> bool:

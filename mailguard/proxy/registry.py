@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ class Registry:
         self._seen: dict[str, float] = {}
         self._protocols: Counter[MailProtocol] = Counter()
         self._carried = (0, 0)  # by sessions that are over
+        self.followed = 0  # the last revocation that was applied: a session is registered in time for every later one
 
     def __len__(self) -> int:
         return len(self._live)
@@ -148,6 +150,7 @@ class Registry:
     def apply(self, revocations: Iterable[Revocation]) -> int:
         """End every session that stands on something revoked; how many."""
         new = tuple(revocations)
+        self.followed = max((revocation.seq for revocation in new), default=self.followed)
         fallen = [live for live in self._live.values() if not live.ended and any(_ended_by(live, r) for r in new)]
         for live in fallen:
             live.end("revoked")
@@ -192,30 +195,28 @@ class Registry:
 
     async def flush(self, sessions: Sessions) -> None:
         """Write what the shared list does not know yet. StoreUnavailable: what could not be written waits."""
+        # Both now: whoever comes and goes while this is being written would be taken off the list before it is on it.
         opened, self._opened = self._opened, []
-        # Not later: whoever comes and goes while this is being written would be taken off the list before it is on it.
         ended, self._ended = self._ended, []
-        try:
-            await sessions.opened(opened)
-        except StoreUnavailable:
+        # Asked for at once, so that all wait for the same commit.
+        names = [self._flush_name(sessions, session) for session in self._named]
+        listed, *named, unlisted = await asyncio.gather(
+            sessions.opened(opened), *names, sessions.ended(ended), return_exceptions=True
+        )
+        if isinstance(listed, StoreUnavailable):
             self._opened = opened + self._opened
+        if isinstance(unlisted, StoreUnavailable):
             self._ended = ended + self._ended
-            raise
-        try:
-            await self._flush_names(sessions)
-            await sessions.ended(ended)
-        except StoreUnavailable:
-            self._ended = ended + self._ended
-            raise
+        for trouble in (listed, *named, unlisted):
+            if isinstance(trouble, BaseException):
+                raise trouble
 
-    async def _flush_names(self, sessions: Sessions) -> None:
-        while self._named:
-            session, client = next(iter(self._named.items()))
-            holds = await sessions.named(session, client)
-            self._named.pop(session, None)
-            live = self._live.get(session)
-            if live is not None and not holds:
-                live.end(CLIENT_LOCK)
+    async def _flush_name(self, sessions: Sessions, session: str) -> None:
+        holds = await sessions.named(session, self._named[session])
+        self._named.pop(session, None)
+        live = self._live.get(session)
+        if live is not None and not holds:
+            live.end(CLIENT_LOCK)
 
 
 def _ended_by(live: Live, revocation: Revocation) -> bool:

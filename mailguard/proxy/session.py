@@ -141,7 +141,8 @@ class Session:
         )
         self._house.registry.register(live)
         self._live = live
-        fallen = await login.still_stands(admission, self._house.rules.authenticator.policies)
+        policies, followed = self._house.rules.authenticator.policies, self._house.registry.followed
+        fallen = await login.still_stands(admission, policies, followed)
         if fallen is None and live.ended:
             fallen = Refused(Reason.REVOKED_IN_FLIGHT)
         if fallen is not None:

@@ -20,6 +20,7 @@ from mailguard.auth.standing import Site
 from mailguard.store import repeats
 from mailguard.store.lines import Line, line_of
 from mailguard.store.outbox import tell_of
+from mailguard.store.prepared import Prepared
 from mailguard.store.schema import accounts, audit, audit_repeats
 
 if TYPE_CHECKING:
@@ -66,8 +67,9 @@ class Recorded:
 _SITES = {site.value: site for site in (*MailProtocol, *Site)}
 
 _c = audit.c
+_LATER = ("seq", "position", "mac")
 _ALIKE = ("event", "account", "network", "credential", "reason")
-_APPEND = insert(audit)
+_APPEND = Prepared(insert(audit), fills=[column.name for column in _c if column.name not in _LATER])
 _RECENT = select(func.count()).where(*(_c[name] == bindparam(name) for name in _ALIKE), _c.at > bindparam("since"))
 _latest = select(_c.at, _c.event, _c.reason, _c.network, _c.account).order_by(_c.seq.desc()).limit(LATEST).subquery()
 _IS_ACCOUNT = select(exists().where(accounts.c.name == bindparam("account")))
@@ -92,7 +94,7 @@ def append(connection: Connection, row: AuditRow) -> None:
             return
     elif (rate := RATES.get(row.event)) is not None and _shares(connection, values, row.at, rate):
         return
-    connection.execute(_APPEND, values)
+    _APPEND.run(connection, values)
 
 
 def _shares(connection: Connection, values: Mapping[str, object], at: float, rate: int) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, select
 
+from mailguard.store.prepared import Prepared
 from mailguard.store.schema import known_networks
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ WITHIN_SECONDS = 24 * 3600.0
 _c = known_networks.c
 _LATELY = (_c.private != "", _c.seen_at > bindparam("since"))
 _SOME = select(_c.network).where(_c.private == bindparam("address"), *_LATELY).limit(CROWD).subquery()
-_COUNT = select(func.count()).select_from(_SOME)
+_COUNT = Prepared(select(func.count()).select_from(_SOME))
 _ALL = (
     select(_c.private, func.count().label("accounts"))
     .where(*_LATELY)
@@ -40,7 +41,7 @@ def crowded(connection: Connection, private: str, now: float) -> bool:
     if not private:
         return False
     lately = {"address": private, "since": now - WITHIN_SECONDS}
-    return int(connection.execute(_COUNT, lately).scalar_one()) >= CROWD
+    return int(_COUNT.scalar(connection, lately)) >= CROWD
 
 
 @dataclass(frozen=True, slots=True)

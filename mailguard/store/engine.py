@@ -16,6 +16,7 @@ import asyncio
 import os
 import sqlite3
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
@@ -25,6 +26,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
 from mailguard.auth.ports import StoreUnavailable
 from mailguard.net.tasks import Tasks
+from mailguard.store.prepared import driven
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,29 +109,33 @@ def transaction(connection: Connection, work: Callable[[Connection], T | Undone[
 
 def transactions(connection: Connection, works: Sequence[Callable[[Connection], T | Undone[T]]]) -> list[Ran[T]]:
     """Several, committed together. An error of the database itself is raised: then nothing of any of them happened."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    _said(connection, "BEGIN IMMEDIATE")
     try:
         ran = [_within(connection, work) for work in works]
     except BaseException:
-        connection.rollback()
+        driven(connection, sqlite3.Connection.rollback)
         raise
-    connection.commit()
+    driven(connection, sqlite3.Connection.commit)
     return ran
 
 
 def _within(connection: Connection, work: Callable[[Connection], T | Undone[T]]) -> Ran[T]:
-    connection.exec_driver_sql("SAVEPOINT work")
+    _said(connection, "SAVEPOINT work")
     try:
         result = work(connection)
     except Exception as error:
         if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError):
             raise  # a full disk ends the whole transaction, whether we want it or not
-        connection.exec_driver_sql("ROLLBACK TO work")
+        _said(connection, "ROLLBACK TO work")
         return Ran(error=error)
     if isinstance(result, Undone):
-        connection.exec_driver_sql("ROLLBACK TO work")
+        _said(connection, "ROLLBACK TO work")
         return Ran(result.result)
     return Ran(result)
+
+
+def _said(connection: Connection, text: str) -> None:
+    driven(connection, lambda driver: driver.execute(text))
 
 
 def _each(connection: Connection, works: Sequence[Callable[[Connection], T]]) -> list[Ran[T]]:
@@ -208,45 +214,73 @@ class _Held:
     def __init__(self, path: Path, together: Callable[[Connection, Sequence[Any]], list[Ran[Any]]]) -> None:
         self._path = path
         self._together = together
-        self._waiting: list[tuple[Callable[[Connection], Any], asyncio.Future[Any]]] = []
-        self._tasks = Tasks()  # one at most, so that a caller who hangs up breaks nothing for the others
+        self._waiting: list[_Asked] = []
+        self._busy = False
+        self._tasks = Tasks()  # one at most: it opens the connection or drops it
         self._connection: _OnThread | None = None
-        self._draining = False
         self._closed = False
         self.opened = 0
 
     async def run(self, work: Callable[[Connection], Any]) -> Any:
         if self._closed:
             raise StoreUnavailable("the records are closed: mailguard is shutting down")
-        answer = asyncio.get_running_loop().create_future()
-        self._waiting.append((work, answer))
-        if not self._draining:
-            self._draining = True
-            self._tasks.spawn(self._drain(), name="records")
-        return await answer
+        return await self._ask(work)
 
     async def close(self) -> None:
         self._closed = True
+        if self._busy:
+            await asyncio.gather(self._ask(lambda _: None), return_exceptions=True)  # the last in the line
         await self._tasks.idle()
         await self._drop()
 
-    async def _drain(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            try:
-                ran = await self._run([work for work, _ in batch])
-            except BaseException as error:
-                await self._drop()
-                ran = [Ran(error=error)] * len(batch)
-            for (_, answer), each in zip(batch, ran, strict=True):
-                each.tell(answer)
-        self._draining = False
+    def _ask(self, work: Callable[[Connection], Any]) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        asked = _Asked(work, loop.create_future())
+        self._waiting.append(asked)
+        if not self._busy:
+            self._busy = True
+            loop.call_soon(self._next)  # not at once: what others ask in this turn of the loop comes along
+        return asked.answer
 
-    async def _run(self, works: Sequence[Callable[[Connection], Any]]) -> list[Ran[Any]]:
+    def _next(self) -> None:
         if self._connection is None:
+            self._tasks.spawn(self._open(), name="records")
+            return
+        batch, self._waiting = self._waiting, []
+        works = [asked.work for asked in batch]
+        self._connection.run(lambda connection: self._together(connection, works), partial(self._ran, batch))
+
+    def _ran(self, batch: Sequence[_Asked], ran: list[Ran[Any]], error: BaseException | None) -> None:
+        """Back on the loop's thread."""
+        if error is not None:
+            self._tasks.spawn(self._fail(batch, error), name="records")
+            return
+        for asked, each in zip(batch, ran, strict=True):
+            each.tell(asked.answer)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._waiting:
+            self._next()
+        else:
+            self._busy = False
+
+    async def _open(self) -> None:
+        try:
             self._connection = await _OnThread.open(self._path)
-            self.opened += 1
-        return await self._connection.run(lambda connection: self._together(connection, works))
+        except Exception as error:
+            batch, self._waiting = self._waiting, []
+            await self._fail(batch, error)
+            return
+        self.opened += 1
+        self._next()
+
+    async def _fail(self, batch: Sequence[_Asked], error: BaseException) -> None:
+        await self._drop()
+        failed: Ran[Any] = Ran(error=error)
+        for asked in batch:
+            failed.tell(asked.answer)
+        self._go_on()
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -254,12 +288,25 @@ class _Held:
             await connection.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A piece of work, and who waits for it."""
+
+    work: Callable[[Connection], Any]
+    answer: asyncio.Future[Any]
+
+
 class _OnThread:
-    """SQLAlchemy Core on a connection of aiosqlite, on the thread of that. (Its private `_execute` and `_conn`.)"""
+    """SQLAlchemy Core on a connection of aiosqlite, on the thread of that.
+
+    Its public coroutines hop there and back for each statement, so it is its queue that is used, `_tx`, and the bare
+    connection `_conn`, on the terms that tests/contracts pins.
+    """
 
     def __init__(self, bare: aiosqlite.Connection, connection: Connection) -> None:
         self._bare = bare
         self._connection = connection
+        self._loop = asyncio.get_running_loop()
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -271,9 +318,18 @@ class _OnThread:
             await bare.close()
             raise
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
-        ran: T = await self._bare._execute(work, self._connection)
-        return ran
+    def run(self, work: Callable[[Connection], list[T]], ran: Callable[[list[T], BaseException | None], None]) -> None:
+        """Do this there, then tell the loop: what came of it, or the error."""
+
+        def there() -> None:
+            done: tuple[list[T], BaseException | None]
+            try:
+                done = work(self._connection), None
+            except BaseException as error:
+                done = [], error
+            self._loop.call_soon_threadsafe(ran, *done)
+
+        self._bare._tx.put_nowait((None, there))
 
     async def close(self) -> None:
         await self._bare._execute(self._connection.close)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, exists, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from mailguard.auth.accounts import Account, AccountKind, Grant
@@ -17,6 +17,7 @@ from mailguard.store import audit, grant_sessions, grants, questions, rows, thro
 from mailguard.store.app_passwords import renew_hash
 from mailguard.store.factors import has_factor
 from mailguard.store.ids import new_id
+from mailguard.store.prepared import Prepared
 from mailguard.store.revocations import revoked_since
 from mailguard.store.schema import accounts, app_passwords, devices
 
@@ -40,14 +41,14 @@ _CONSUME = (
     )
     .values(last_step=bindparam("step"))
 )
-_USED = (
-    update(app_passwords)
-    .where(
-        app_passwords.c.id == bindparam("credential"),
-        app_passwords.c.revoked_at.is_(None),
-        app_passwords.c.expires_at.is_(None) | (app_passwords.c.expires_at > bindparam("at")),
+_IN_FORCE = Prepared(
+    select(
+        exists().where(
+            app_passwords.c.id == bindparam("credential"),
+            app_passwords.c.revoked_at.is_(None),
+            app_passwords.c.expires_at.is_(None) | (app_passwords.c.expires_at > bindparam("at")),
+        )
     )
-    .values(last_used_at=bindparam("at"), last_used_from=bindparam("where"), last_used_protocol=bindparam("protocol"))
 )
 # Asked only where the facts saw it unused. Of several connections that a new device opens at once, one is its first.
 _FIRST_USE = (
@@ -137,12 +138,10 @@ def _stand(connection: Connection, seal: Seal, entry: Entry, account_id: str) ->
 def _by_app_password(connection: Connection, seal: Seal, entry: Entry) -> Admission:
     row, app_password = entry.audit, entry.app_password
     assert app_password is not None
-    where = str(row.origin.address) if row.origin else ""
-    used = {"credential": app_password.id, "at": row.at, "where": where, "protocol": row.protocol or ""}
     first = {"credential": app_password.id, "at": row.at}
     if entry.first_use and connection.execute(_FIRST_USE, first).rowcount == 1:
         audit.append(connection, replace(row, event=Event.APP_PASSWORD_FIRST_USED, daily=False))
-    if connection.execute(_USED, used).rowcount != 1:
+    if not _IN_FORCE.scalar(connection, first):
         raise EntryLost(Lost.REVOKED)
     if entry.digest is not None:
         renew_hash(connection, seal, app_password.id, entry.digest, row.at)

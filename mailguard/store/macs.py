@@ -27,8 +27,9 @@ from mailguard.store.schema import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import Column, RowMapping, Table
+    from sqlalchemy import Column, Table
 
+    from mailguard.store.prepared import Row
     from mailguard.store.seal import Field, Seal
 
 Values = dict[str, Any]
@@ -67,24 +68,30 @@ def under_mac(seal: Seal, table: Table, values: Mapping[str, Any]) -> Values:
     return {**values, "mac_key": mac.key_id, "mac": mac.digest}
 
 
-def changed(seal: Seal, table: Table, row: RowMapping, **new: Any) -> Values:
+def changed(seal: Seal, table: Table, row: Row, **new: Any) -> Values:
     """What to write where a row that fits is changed: the new values and the MAC over the whole."""
     return under_mac(seal, table, {**{column.name: row[column] for column in _COVERED[table]}, **new})
 
 
-def fits(seal: Seal, table: Table, row: RowMapping) -> bool:
+def fits(seal: Seal, table: Table, row: Row) -> bool:
     """Is this row as mailguard left it?"""
     fields = _fields(table, [row[column] for column in _COVERED[table]])
     return seal.fits(fields, KeyedHash(row[table.c.mac_key], row[table.c.mac]))
 
 
-def _fields(table: Table, values: Sequence[Any]) -> list[Field]:
+def _fields(table: Table, values: list[Any]) -> list[Field]:
     """A time may be written as 5 and is read back as 5.0: both are one value to the MAC."""
-    pairs = zip(_COVERED[table], values, strict=True)
-    return [table.name, *(float(v) if isinstance(c.type, Float) and v is not None else v for c, v in pairs)]
+    for place in _TIMES[table]:
+        if values[place] is not None:
+            values[place] = float(values[place])
+    return [table.name, *values]
 
 
 _COVERED = {
     table: tuple(column for column in table.c if column.name not in left_out | {"mac_key", "mac"})
     for table, left_out in _LEFT_OUT.items()
+}
+_TIMES = {
+    table: tuple(place for place, column in enumerate(columns) if isinstance(column.type, Float))
+    for table, columns in _COVERED.items()
 }

@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, delete, exists, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from mailguard.auth.ports import Reserved
+from mailguard.store.prepared import Prepared
 from mailguard.store.schema import known_networks, questions
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 PENDING_SECONDS = 120.0  # no attempt takes longer; the process of an older pending row has died
 KEPT_SECONDS = 24 * 3600.0  # the longest window there is
 KNOWN_SECONDS = 30 * 24 * 3600.0
+SEEN_GRAIN = 3600.0  # a page less to write for each login of a device that comes all day
 
 _c, _n = questions.c, known_networks.c
 _recent = select(func.count()).where(_c.owner == bindparam("who"), _c.at > bindparam("since"))
@@ -41,8 +43,13 @@ _REFUSED = _ASKED.on_conflict_do_update(
 _GIVE_BACK = delete(questions).where(_c.id == bindparam("question"))
 _CLEAR = delete(questions).where(_c.owner == bindparam("who"))
 _SAW = insert(known_networks)
-_SEEN = _SAW.on_conflict_do_update(
-    index_elements=[_n.network], set_={name: _SAW.excluded[name] for name in ("seen_at", "private")}
+_SEEN = Prepared(
+    _SAW.on_conflict_do_update(
+        index_elements=[_n.network],
+        set_={name: _SAW.excluded[name] for name in ("seen_at", "private")},
+        where=(_n.seen_at <= _SAW.excluded.seen_at - SEEN_GRAIN) | (_n.private != _SAW.excluded.private),
+    ),
+    fills=("network", "owner", "seen_at", "private"),
 )
 
 
@@ -96,7 +103,7 @@ def saw(connection: Connection, place: Place | None, now: float) -> None:
     """A login was granted here."""
     if place is not None:
         seen = {"network": place.network, "owner": place.owner, "seen_at": now, "private": place.private}
-        connection.execute(_SEEN, seen)
+        _SEEN.run(connection, seen)
 
 
 def purge(connection: Connection, now: float) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, delete, exists, func, insert, or_, select
 
+from mailguard.store.prepared import Prepared
 from mailguard.store.schema import revocations
 
 if TYPE_CHECKING:
@@ -82,17 +83,19 @@ _STANDS_ON = {
     Kind.STANDING: ("password",),
     Kind.FACTOR: ("bare",),
 }
-_SINCE = select(
-    exists().where(
-        _c.seq > bindparam("revision"),
-        or_(
-            _c.kind == Kind.ALL.value,
-            *(
-                and_(_c.kind == kind.value, _c.target == bindparam(name))
-                for kind, names in _STANDS_ON.items()
-                for name in names
+_SINCE = Prepared(
+    select(
+        exists().where(
+            _c.seq > bindparam("revision"),
+            or_(
+                _c.kind == Kind.ALL.value,
+                *(
+                    and_(_c.kind == kind.value, _c.target == bindparam(name))
+                    for kind, names in _STANDS_ON.items()
+                    for name in names
+                ),
             ),
-        ),
+        )
     )
 )
 
@@ -126,7 +129,7 @@ def revoked_since(
     """Has a login, or anything that it stands on, been revoked after `revision`?"""
     stands_on = {"account": account, "credential": credential, "device": device, "person": person, "session": session}
     stands_on |= {"password": password, "bare": bare}
-    return bool(connection.execute(_SINCE, {"revision": revision, **stands_on}).scalar_one())
+    return bool(_SINCE.scalar(connection, {"revision": revision, **stands_on}))
 
 
 def purge(connection: Connection, now: float) -> None:

@@ -36,10 +36,9 @@ from mailguard.store.schema import accounts, app_passwords, claims, devices, gra
 from mailguard.store.seal import Sealed
 
 if TYPE_CHECKING:
-    from sqlalchemy import RowMapping
-
     from mailguard.auth.accounts import KeyedHash
     from mailguard.store.macs import Values
+    from mailguard.store.prepared import Row
     from mailguard.store.seal import Field, Seal
 
 T = TypeVar("T")
@@ -69,7 +68,7 @@ def account_values(seal: Seal, account: Account) -> Values:
     return under_mac(seal, accounts, values)
 
 
-def account_of(seal: Seal, row: RowMapping) -> Checked[Account]:
+def account_of(seal: Seal, row: Row) -> Checked[Account]:
     """The account of a row."""
     c = accounts.c
     intact = fits(seal, accounts, row)
@@ -112,7 +111,7 @@ def app_password_values(seal: Seal, app_password: AppPassword, digest: KeyedHash
     return under_mac(seal, app_passwords, values)
 
 
-def app_password_of(seal: Seal, row: RowMapping) -> Checked[AppPassword]:
+def app_password_of(seal: Seal, row: Row) -> Checked[AppPassword]:
     """The app password of a row."""
     c = app_passwords.c
     intact = fits(seal, app_passwords, row)
@@ -161,7 +160,7 @@ def device_values(seal: Seal, device: TotpDevice) -> Values:
     return under_mac(seal, devices, values)
 
 
-def device_of(seal: Seal, row: RowMapping) -> Checked[TotpDevice]:
+def device_of(seal: Seal, row: Row) -> Checked[TotpDevice]:
     """The authenticator of a row, its seed opened."""
     c = devices.c
     place = _place(row[c.id], row[c.account_id], row[c.digits], row[c.period], row[c.algorithm])
@@ -197,7 +196,7 @@ def passkey_values(seal: Seal, passkey: Passkey) -> Values:
     return under_mac(seal, passkeys, values)
 
 
-def passkey_of(seal: Seal, row: RowMapping) -> Checked[Passkey]:
+def passkey_of(seal: Seal, row: Row) -> Checked[Passkey]:
     """The passkey of a row. Whoever lets anybody in by an altered one is told by `intact`."""
     c = passkeys.c
     passkey = Passkey(
@@ -233,7 +232,7 @@ def grant_values(seal: Seal, grant: Grant, string: KeyedHash) -> Values:
     return under_mac(seal, grants, values)
 
 
-def grant_of(row: RowMapping) -> Grant:
+def grant_of(row: Row) -> Grant:
     """The grant of a row. Whoever lets a login pass by it checks its MAC first."""
     c = grants.c
     return Grant(
@@ -251,7 +250,7 @@ def grant_of(row: RowMapping) -> Grant:
     )
 
 
-def vault_entry_of(seal: Seal, row: RowMapping) -> Checked[VaultEntry]:
+def vault_entry_of(seal: Seal, row: Row) -> Checked[VaultEntry]:
     """The vault entry of a row."""
     c = vault.c
     entry = VaultEntry(row[c.app_password_id], row[c.sealed], row[c.sealed_at], row[c.refused_at])
@@ -277,7 +276,7 @@ def code_values(seal: Seal, code: OneTimeCode) -> Values:
     return under_mac(seal, one_time_codes, values)
 
 
-def code_of(seal: Seal, row: RowMapping) -> Checked[OneTimeCode]:
+def code_of(seal: Seal, row: Row) -> Checked[OneTimeCode]:
     """The one-time code of a row; an altered one has ended."""
     c = one_time_codes.c
     intact = fits(seal, one_time_codes, row)
@@ -320,7 +319,7 @@ def claim_values(seal: Seal, claim: Claim, digest: KeyedHash) -> Values:
     return under_mac(seal, claims, values)
 
 
-def claim_of(seal: Seal, row: RowMapping) -> Checked[Claim]:
+def claim_of(seal: Seal, row: Row) -> Checked[Claim]:
     """The claim link of a row. Whoever lets anybody open an altered one is told by `intact`."""
     c = claims.c
     claim = Claim(

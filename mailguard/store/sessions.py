@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, func, or_, select, true, update
@@ -14,6 +14,7 @@ from mailguard.auth.ports import AuditRow
 from mailguard.store import audit, client_lock, grants, revocations
 from mailguard.store.accounts import end_everything
 from mailguard.store.errors import Absent, ChangeRefused
+from mailguard.store.prepared import Prepared
 from mailguard.store.revocations import Kind
 from mailguard.store.schema import app_passwords, sessions
 from mailguard.store.schema import grants as grant_table
@@ -52,8 +53,9 @@ class SessionRow:
 
 
 _c = sessions.c
-_OPENED = insert(sessions).on_conflict_do_nothing()  # a batch may come again: its commit may have gone unheard
-_ENDED = delete(sessions).where(_c.id == bindparam("session"))
+# A batch may come again: its commit may have gone unheard.
+_OPENED = Prepared(insert(sessions).on_conflict_do_nothing(), fills=[column.name for column in _c])
+_ENDED = Prepared(delete(sessions).where(_c.id == bindparam("session")))
 _ACCOUNT = select(_c.account).where(_c.id == bindparam("session"))
 _NAMED = update(sessions).where(_c.id == bindparam("session")).values(client=bindparam("said"))
 _CLIENT_OF_PASSWORD = (
@@ -61,14 +63,14 @@ _CLIENT_OF_PASSWORD = (
     .where(app_passwords.c.id.in_(select(_c.credential).where(_c.id == bindparam("session"))))
     .values(last_client=bindparam("said"))
 )
-_IDLE_FROM = (
+_IDLE_FROM = Prepared(
     update(grant_table)
     .where(grant_table.c.id == select(_c.grant_id).where(_c.id == bindparam("session")).scalar_subquery())
     .values(idle_since=func.max(grant_table.c.idle_since, bindparam("at")))
 )
 _SEEN = update(sessions).where(_c.id == bindparam("session")).values(seen_at=func.max(_c.seen_at, bindparam("moved")))
 _MINE = select(_c.id).where(_c.pid == bindparam("mine"), _c.started_at < bindparam("before"))
-_LAST_USED = (
+_USE = (
     update(app_passwords)
     .where(
         app_passwords.c.id == bindparam("credential"),
@@ -76,7 +78,8 @@ _LAST_USED = (
     )
     .values(last_used_at=bindparam("at"), last_used_from=bindparam("where"), last_used_protocol=bindparam("protocol"))
 )
-_LAST_CLIENT = _LAST_USED.values(last_client=bindparam("said"))
+_LAST_USED = Prepared(_USE)
+_LAST_CLIENT = Prepared(_USE.values(last_client=bindparam("said")))
 _OTHERS = select(sessions).where(_c.pid.not_in(bindparam("alive", expanding=True)))
 
 
@@ -87,10 +90,19 @@ class Sessions:
         self._by = administration
 
     async def opened(self, batch: Sequence[SessionRow]) -> None:
-        """Sessions that began."""
-        values = [session_values(row) for row in batch]
-        if values:
-            await self._by.database.write(lambda connection: connection.execute(_OPENED, values))
+        """Sessions that began, and with each the last use of its app password."""
+
+        def work(connection: Connection) -> None:
+            _OPENED.run_each(connection, [session_values(row) for row in batch])
+            uses = [
+                _use(row.credential, row.started_at, row.address, row.protocol)
+                for row in batch
+                if row.factor is Factor.APP_PASSWORD
+            ]
+            _LAST_USED.run_each(connection, uses)
+
+        if batch:
+            await self._by.database.write(work)
 
     async def ended(self, batch: Sequence[tuple[str, AuditRow]]) -> None:
         """Sessions that are over, each with the row that tells of it (SESSION_ENDED)."""
@@ -233,25 +245,29 @@ def account_of(connection: Connection, session_id: str) -> str | None:
 
 def _end(connection: Connection, session_id: str, at: float) -> None:
     """Take a session off the list; if it was the last of its grant, that is idle from now on."""
-    connection.execute(_IDLE_FROM, {"session": session_id, "at": at})
-    connection.execute(_ENDED, {"session": session_id})
+    _IDLE_FROM.run(connection, {"session": session_id, "at": at})
+    _ENDED.run(connection, {"session": session_id})
 
 
 def _used(connection: Connection, row: AuditRow) -> None:
     """Until its session's end an app password was in use. A client that gave no name has none; senders never do."""
     if row.factor is not Factor.APP_PASSWORD or row.origin is None:
         return
-    used = {"credential": row.credential, "at": row.at, "where": str(row.origin.address), "protocol": row.protocol}
+    used = _use(row.credential, row.at, str(row.origin.address), row.protocol or "")
     if row.protocol is MailProtocol.IMAP:
-        connection.execute(_LAST_CLIENT, {**used, "said": row.client})
+        _LAST_CLIENT.run(connection, {**used, "said": row.client})
     else:
-        connection.execute(_LAST_USED, used)
+        _LAST_USED.run(connection, used)
+
+
+def _use(credential: str, at: float, where: str, protocol: str) -> dict[str, str | float]:
+    return {"credential": credential, "at": at, "where": where, "protocol": protocol}
 
 
 def session_values(row: SessionRow) -> dict[str, str | int | float]:
     """The row of a session."""
-    values = asdict(row)
-    return {**values, "grant_id": values.pop("grant"), "protocol": row.protocol.value, "factor": row.factor.value}
+    values = {name: getattr(row, name) for name in _NAMES}
+    return {**values, "grant_id": row.grant, "protocol": row.protocol.value, "factor": row.factor.value}
 
 
 def _session(row: RowMapping) -> SessionRow:
@@ -260,3 +276,4 @@ def _session(row: RowMapping) -> SessionRow:
 
 
 _FIELDS = {"grant_id": "grant"}
+_NAMES = tuple(field.name for field in fields(SessionRow) if field.name != "grant")

@@ -45,6 +45,7 @@ HOME, AWAY = Origin.of("192.0.2.7", 40001), Origin.of("198.51.100.9", 40002)
 MASTER = Door(MailProtocol.IMAP, LoginForm.MASTER, creates=True)
 OWN = Door(MailProtocol.IMAP, LoginForm.OWN, creates=True)
 NOON = 1_795_521_600.0
+FOLLOWED = 1_000_000  # a revocation was followed that the facts did not know of
 PASSWORD = "correct horse"
 
 
@@ -389,7 +390,7 @@ async def test_a_shared_mailbox_opens_to_its_people_and_to_no_password(scene: Sc
     assert isinstance(admission, Admission)
     assert (admission.name, admission.person, admission.person_name) == (DESK, ann.id, ANN)
     await scene.store.accounts.suspend(ANN, actor="operator:root")
-    assert await login.still_stands(admission, Policies()) is not None
+    assert await login.still_stands(admission, Policies(), FOLLOWED) is not None
     assert await scene.outcome(grouped(secret), name=DESK) is Reason.SUSPENDED
     row = (await scene.store.audit.list(limit=1))[0].row
     assert (row.account, row.person, row.credential) == (DESK, ANN, made.id)
@@ -548,9 +549,10 @@ async def test_what_was_revoked_after_the_facts_is_noticed(scene: Scene) -> None
     login, directory = scene.login(secret)
     admission = await login.decide(directory)
     assert isinstance(admission, Admission)
-    assert await login.still_stands(admission, Policies()) is None
+    assert await login.still_stands(admission, Policies(), FOLLOWED) is None
     await scene.store.app_passwords.revoke(ANN, row.id, actor="operator:root")
-    fallen = await login.still_stands(admission, Policies())
+    assert await login.still_stands(admission, Policies(), admission.revision) is None, "the poll will find it"
+    fallen = await login.still_stands(admission, Policies(), FOLLOWED)
     assert fallen is not None
     assert fallen.reason is Reason.REVOKED_IN_FLIGHT
     assert await scene.last() == (Event.LOGIN_REFUSED, ANN, "revoked-in-flight")
@@ -561,11 +563,11 @@ async def test_a_policy_that_changed_since_the_decision_holds(scene: Scene) -> N
     login, directory = scene.login(PASSWORD)
     admission = await login.decide(directory)
     assert isinstance(admission, Admission)
-    assert await login.still_stands(admission, Policies(scene.policy)) is None
+    assert await login.still_stands(admission, Policies(scene.policy), FOLLOWED) is None
     strict = Policy(two_factor=TwoFactor.ENFORCE, enforce_from=NOON + 60)
-    assert await login.still_stands(admission, Policies(strict)) is None
+    assert await login.still_stands(admission, Policies(strict), FOLLOWED) is None
     scene.hands.at += 60
-    assert await login.still_stands(admission, Policies(strict)) == Refused(Reason.REVOKED_IN_FLIGHT)
+    assert await login.still_stands(admission, Policies(strict), FOLLOWED) == Refused(Reason.REVOKED_IN_FLIGHT)
     assert await scene.last() == (Event.LOGIN_REFUSED, ANN, "revoked-in-flight")
 
 
@@ -577,7 +579,7 @@ async def test_records_that_are_gone_let_nobody_in(folder: Path, scene: Scene) -
     await scene.store.close()
     swap_for_a_folder(folder / "mailguard.db")
     assert await scene.outcome(secret) is Reason.RECORDS_UNAVAILABLE
-    fallen = await login.still_stands(admission, Policies())
+    fallen = await login.still_stands(admission, Policies(), FOLLOWED)
     assert fallen is not None
     assert fallen.reason is Reason.RECORDS_UNAVAILABLE
     assert (await login.defer(Refused(Reason.BACKEND_UNAVAILABLE, "down"))).reason is Reason.BACKEND_UNAVAILABLE

@@ -21,6 +21,13 @@ async def test_a_function_runs_on_the_thread_of_the_connection(tmp_path: Path) -
         assert thread == same != threading.get_ident()
 
 
+async def test_a_function_that_nobody_waits_for_takes_its_turn(tmp_path: Path) -> None:
+    async with aiosqlite.connect(tmp_path / "a.db") as connection:
+        ran: list[int] = []
+        connection._tx.put_nowait((None, lambda: ran.append(threading.get_ident())))
+        assert [await connection._execute(threading.get_ident)] == ran
+
+
 async def test_what_it_raises_arrives(tmp_path: Path) -> None:
     def work() -> None:
         raise LookupError("boom")

@@ -130,6 +130,7 @@ async def test_use_is_remembered(store: Store, keys: Keyring, ann: Account) -> N
     issued = await app_password(store, keys, ann)
     admission = admitted(await store.ledger.admit(by_app_password(issued, at=NOON + 5)))
     assert admission.credential == issued.id
+    await store.sessions.opened([session(credential=issued.id, started_at=NOON + 5)])
     (row,) = await store.app_passwords.list(ANN)
     assert (row.last_used_at, row.last_used_from, row.last_used_protocol) == (NOON + 5, "192.0.2.7", "imap")
     assert (await offer(store, keys)).app_password == row
@@ -161,13 +162,13 @@ async def test_an_open_session_is_use(store: Store, keys: Keyring, ann: Account,
     held = await app_password(store, keys, ann, idle=400.0)
     left = await app_password(store, keys, ann, "left", idle=400.0)
     await store.sessions.opened([session(credential=held.id)])
-    clock.at += 99
+    clock.at += 100
     assert await store.app_passwords.keep_open() == 0
     clock.at += 1
     assert await store.app_passwords.keep_open() == 1
     assert await store.app_passwords.keep_open() == 0
     used = {row.id: row.last_used_at for row in await store.app_passwords.list(ANN)}
-    assert used == {held.id: NOON + 100, left.id: None}
+    assert used == {held.id: NOON + 101, left.id: None}
     assert (await offer(store, keys, "left")).app_password == left
     clock.at += 400
     assert await store.app_passwords.keep_open() == 0, "what has lapsed stays so, whatever a dead worker left behind"

@@ -2,8 +2,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
-from sqlalchemy.event import listen, remove
 
 from mailguard.auth.accounts import Account
 from mailguard.auth.attempt import Factor, MailProtocol, Origin
@@ -24,6 +22,7 @@ from tests.store.words import (
     by_app_password,
     granted,
     refused,
+    traced,
 )
 
 
@@ -197,14 +196,8 @@ async def test_a_granted_login_costs_one_statement_here(
     entry = by_app_password(await app_password(store, keys, ann))
     entry = replace(entry, audit=replace(entry.audit, daily=daily))
     admitted(await store.ledger.admit(entry))
-    statements: list[str] = []
-
-    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
-        statements.append(statement)
-
-    listen(Engine, "before_cursor_execute", note)
-    admitted(await store.ledger.admit(entry))
-    remove(Engine, "before_cursor_execute", note)
+    async with traced(store) as statements:
+        admitted(await store.ledger.admit(entry))
     assert [s.split()[2] for s in statements if "audit" in s] == ["audit_repeats" if daily else "audit"]
 
 

@@ -9,8 +9,6 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
-from sqlalchemy.event import listen, remove
 
 from mailguard import keyring
 from mailguard.auth.events import Event
@@ -21,7 +19,7 @@ from mailguard.store.errors import RecordAltered
 from mailguard.store.sealer import BATCH, CLAIM_SECONDS
 from mailguard.store.verify import Verified
 from tests.store.test_processes import together, workers
-from tests.store.words import ANN, NOON, OPERATOR, StoppedClock, granted, put, sql
+from tests.store.words import ANN, NOON, OPERATOR, StoppedClock, granted, put, sql, traced
 from tests.store.worker import SEALED_ROWS
 
 ROWS = 12  # sealed ones
@@ -298,14 +296,8 @@ async def test_the_first_row_may_be_sealed_while_the_tip_is_looked_at(
     store: Store, database: Path, keys: Keyring, clock: StoppedClock
 ) -> None:
     """One statement says that there is no key and that there need be none."""
-    statements: list[str] = []
-
-    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
-        statements.append(statement)
-
-    listen(Engine, "before_cursor_execute", note)
-    await store.sealer.tip()
-    remove(Engine, "before_cursor_execute", note)
+    async with traced(store) as statements:
+        await store.sealer.tip()
     assert [s for s in statements if "audit_key" in s] == [s for s in statements if "audit_state" in s]
 
 

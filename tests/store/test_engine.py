@@ -5,8 +5,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine
-from sqlalchemy.event import listen, remove
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from mailguard.auth.accounts import Account, AccountName
@@ -15,7 +14,7 @@ from mailguard.keyring import Keyring
 from mailguard.store import Store, engine
 from mailguard.store.engine import database_path, unavailable
 from mailguard.store.errors import ChangeRefused
-from tests.store.words import ANN, BOB, NOON, OPERATOR, StoppedClock, admitted, by_code, full_disk, phone, sql
+from tests.store.words import ANN, BOB, NOON, OPERATOR, StoppedClock, admitted, by_code, full_disk, phone, sql, traced
 
 
 def log_size(database: Path) -> int:
@@ -74,20 +73,13 @@ async def test_a_caller_that_hangs_up_in_mid_transaction_breaks_nothing(store: S
 
 
 async def test_what_waits_is_committed_together_and_what_fails_takes_nobody_along(store: Store, ann: Account) -> None:
-    """All but the first wait while that one is written."""
-    commits: list[object] = []
-
-    def note(connection: Connection) -> None:
-        commits.append(connection)
-
-    listen(Engine, "commit", note)
     asked = [store.accounts.add(AccountName(f"p{n}@example.org"), actor=OPERATOR) for n in range(20)]
     twice = store.accounts.add(ANN, actor=OPERATOR)
-    answers = await asyncio.gather(*asked[:10], twice, *asked[10:], return_exceptions=True)
-    remove(Engine, "commit", note)
+    async with traced(store) as statements:
+        answers = await asyncio.gather(*asked[:10], twice, *asked[10:], return_exceptions=True)
     assert [type(answer) for answer in answers if isinstance(answer, BaseException)] == [ChangeRefused]
     assert len(await store.accounts.list()) == 21
-    assert len(commits) == 1
+    assert statements.count("COMMIT") == 1
 
 
 async def test_a_commit_that_fails_is_answered_to_everyone_who_shared_it(store: Store, database: Path) -> None:

@@ -3,11 +3,13 @@
 import os
 import resource
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Connection
 
 from mailguard.auth.accounts import Account, AccountName, AppPassword, KeyedHash, OneTimeCode, Passkey, TotpDevice
 from mailguard.auth.attempt import Admission, Factor, MailProtocol, Origin
@@ -29,6 +31,7 @@ from mailguard.auth.standing import Site
 from mailguard.keyring import Keyring, Purpose
 from mailguard.secret import Secret
 from mailguard.store import Store, new_id
+from mailguard.store.prepared import driven
 
 ANN = AccountName("ann@example.org")
 BOB = AccountName("bob@example.org")
@@ -48,6 +51,25 @@ class StoppedClock:
 
     def __call__(self) -> float:
         return self.at
+
+
+@asynccontextmanager
+async def traced(store: Store) -> AsyncIterator[list[str]]:
+    """Every statement that is written or read meanwhile, as SQLite runs it."""
+    statements: list[str] = []
+    kept: list[str] = []
+    ways = (store._database.write, store._database.read)
+
+    def trace(note: Callable[[str], object] | None) -> Callable[[Connection], None]:
+        return lambda connection: driven(connection, lambda driver: driver.set_trace_callback(note))
+
+    for way in ways:
+        await way(trace(statements.append))
+    statements.clear()
+    yield kept
+    kept += statements
+    for way in ways:
+        await way(trace(None))
 
 
 def digest(keys: Keyring, purpose: Purpose, text: str) -> KeyedHash:

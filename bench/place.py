@@ -27,7 +27,7 @@ def folder() -> Iterator[Path]:
 @contextlib.contextmanager
 def ended_by_sigterm(command: str) -> Iterator[None]:
     """SIGTERM and ^C end the daemons too, without a trace of the inside."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # which event loops know to end by
     try:
         yield
     except KeyboardInterrupt:

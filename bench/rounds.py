@@ -14,17 +14,17 @@ from bench.work import Amount
 async def measured(
     targets: Sequence[Target], amount: Amount, rounds: int, tls: ssl.SSLContext, progress: Progress
 ) -> dict[Who, list[Figures]]:
-    """Every target's figures, round by round. A first round warms up and is not counted; the memory of idle sessions
-    is taken behind it, once, before anything else has left its traces in a target's heap."""
+    """Every target's figures, round by round. The memory of idle sessions is taken once, before anything else has left
+    its traces in a target's heap; then a first round warms up and is not counted."""
     proxies = [target for target in targets if target.who is not Who.STORE]
     progress.plan(len(targets) + len(proxies) + rounds * len(targets))
     found: dict[Who, list[Figures]] = {target.who: [] for target in targets}
-    for target in targets:
-        with progress.step(f"warm-up, {target.who.value}", weight=0.5):
-            await work.round_of(target, work.warm(amount), tls)
     for target in proxies:
         with progress.step(f"idle sessions, {target.who.value}", weight=0.5):
             found[target.who].append({Column.IDLE: await work.idle_memory(target, amount, tls)})
+    for target in targets:
+        with progress.step(f"warm-up, {target.who.value}", weight=0.5):
+            await work.round_of(target, work.warm(amount), tls)
     for number in range(rounds):
         for target in targets:
             with progress.step(f"round {number + 1} of {rounds}, {target.who.value}"):

@@ -20,6 +20,7 @@ SETTLE = 0.3  # seconds in which what a login leaves behind (a goodbye, a batch 
 NOWHERE = "sink@nowhere.example.net"  # the store throws it away, behind its queue
 LINE = b"x" * 76 + b"\r\n"
 ATTACHMENT = 4 * MB
+FEW = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Amount:
 
 
 WHOLE = Amount(logins=400, at_once=8, waits=100, megabytes=200, trips=2000, idle=400)
-QUICK = Amount(logins=96, at_once=8, waits=20, megabytes=20, trips=800, idle=40)
+QUICK = Amount(logins=96, at_once=8, waits=20, megabytes=20, trips=800, idle=60)
 
 
 def warm(amount: Amount) -> Amount:
@@ -68,7 +69,9 @@ async def round_of(target: Target, amount: Amount, tls: ssl.SSLContext) -> Figur
 
 
 async def idle_memory(target: Target, amount: Amount, tls: ssl.SSLContext) -> float:
-    """KiB of memory for each session that idles, at a target that has held few before."""
+    """KiB of memory for each session that idles, at a target that has held one at a time: what many at once leave free
+    in a heap would be taken first."""
+    await Work(target, replace(amount, logins=FEW, at_once=1), tls).logins(target.credentials, target.imap_port)
     before = target.meter.memory()
     held: list[Imap] = []
     for credential in itertools.islice(itertools.cycle(target.credentials), amount.idle):
@@ -147,6 +150,7 @@ class Work:
         async with clients.reading(self._target.imap_port, self._tls, self._target.credentials[1]) as session:
             for _ in range(50):
                 await session.command("NOOP")
+            await asyncio.sleep(SETTLE)
             cost = self._cost()
             for _ in range(self._amount.trips):
                 began = time.perf_counter()

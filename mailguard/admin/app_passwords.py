@@ -51,15 +51,18 @@ async def seen(bureau: Bureau, acting: Acting, name: AccountName) -> tuple[AppPa
     return await bureau.store.app_passwords.list(name)
 
 
-async def claim_link(bureau: Bureau, acting: Acting, name: AccountName, wish: Wish) -> Link:
-    """A link that makes an app password for its owner, once, within 24 hours, signed in."""
+async def claim_link(
+    bureau: Bureau, acting: Acting, name: AccountName, wish: Wish, *, row_id: str | None = None
+) -> Link:
+    """A link that makes an app password for its owner, once, within 24 hours, signed in. MadeAlready where there is one
+    of this `row_id`."""
     if not wish.label.strip() or len(wish.label) > LABEL_CHARACTERS or not wish.label.isprintable():
         raise ChangeRefused(f"the label has 1 to {LABEL_CHARACTERS} printable characters, to know the device by later")
     # Where there is none the gate speaks first: or else links would tell which accounts are beyond somebody's limit.
     account, now = await bureau.store.accounts.get(name) or nobody(name), bureau.now()
     policy = bureau.limits.of(account.group)
     claim = Claim(
-        id=new_id(),
+        id=row_id or new_id(),
         account_id=account.id,
         label=wish.label,
         protocols=_scope(bureau, wish.protocols),

@@ -76,32 +76,52 @@ async def reset(bureau: Bureau, acting: Acting, name: AccountName, *, app_passwo
 
 
 async def bypass(
-    bureau: Bureau, acting: Acting, name: AccountName, seconds: float, *, may_enrol: bool = False
+    bureau: Bureau,
+    acting: Acting,
+    name: AccountName,
+    seconds: float,
+    *,
+    may_enrol: bool = False,
+    row_id: str | None = None,
 ) -> Handed:
     """A code in place of the authenticator's, good for one sign-in within so many seconds; the password is still
-    needed. `may_enrol`: whoever signs in by it may bind a new authenticator."""
+    needed. `may_enrol`: whoever signs in by it may bind a new authenticator. MadeAlready where there is one of this
+    `row_id`."""
     if not 0 < seconds <= recovery.BYPASS_SECONDS_MOST:
         raise ChangeRefused("a bypass is good for at most three days: ask for less")
-    act = Act.BYPASS_ENROLS if may_enrol else Act.BYPASS
-    return await _issue(bureau, acting, act, name, kind=CodeKind.BYPASS, seconds=seconds, may_enrol=may_enrol)
+    wanted = _Wanted(CodeKind.BYPASS, seconds, may_enrol, row_id)
+    return await _issue(bureau, acting, Act.BYPASS_ENROLS if may_enrol else Act.BYPASS, name, wanted)
 
 
-async def enrolment_code(bureau: Bureau, acting: Acting, name: AccountName) -> Handed:
-    """A code that lets its owner bind the first authenticator, within 24 hours, once."""
-    act, good_for = Act.ENROLMENT_CODE, recovery.ENROLMENT_SECONDS
-    return await _issue(bureau, acting, act, name, kind=CodeKind.ENROLMENT, seconds=good_for, may_enrol=True)
+async def enrolment_code(bureau: Bureau, acting: Acting, name: AccountName, *, row_id: str | None = None) -> Handed:
+    """A code that lets its owner bind the first authenticator, within 24 hours, once. MadeAlready where there is one
+    of this `row_id`."""
+    wanted = _Wanted(CodeKind.ENROLMENT, recovery.ENROLMENT_SECONDS, True, row_id)
+    return await _issue(bureau, acting, Act.ENROLMENT_CODE, name, wanted)
 
 
-async def _issue(
-    bureau: Bureau, acting: Acting, act: Act, name: AccountName, *, kind: CodeKind, seconds: float, may_enrol: bool
-) -> Handed:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    kind: CodeKind
+    seconds: float
+    may_enrol: bool
+    row_id: str | None
+
+
+async def _issue(bureau: Bureau, acting: Acting, act: Act, name: AccountName, wanted: _Wanted) -> Handed:
     made = await bureau.beside.run(lambda: recovery.make(1))
     (row,) = await bureau.do(
         acting,
         act,
         named(name),
         lambda changes: changes.codes.issue(
-            name, kind, made, actor=acting.actor, expires_at=bureau.now() + seconds, may_enrol=may_enrol
+            name,
+            wanted.kind,
+            made,
+            actor=acting.actor,
+            expires_at=bureau.now() + wanted.seconds,
+            may_enrol=wanted.may_enrol,
+            first_id=wanted.row_id,
         ),
     )
     return Handed(row, made.codes[0])

@@ -41,8 +41,10 @@ async def issue(
     scopes: frozenset[Scope],
     role: Role,
     limit: RoleLimit | None = None,
+    row_id: str | None = None,
 ) -> Issued:
-    """A key for so many seconds, at most a year, that does no more than its maker. No `limit`: its maker's own."""
+    """A key for so many seconds, at most a year, that does no more than its maker. No `limit`: its maker's own.
+    MadeAlready where there is one of this `row_id`."""
     if not label.strip() or not label.isprintable() or len(label) > LONGEST_LABEL:
         raise ChangeRefused(f"an API key's label has 1 to {LONGEST_LABEL} printable characters: write another")
     if not 0 < seconds <= LONGEST_SECONDS:
@@ -54,7 +56,7 @@ async def issue(
     if denial := may_give(current, role, reach):
         raise NotAllowed(denial)
     key = ApiKey(
-        id=new_id(),
+        id=row_id or new_id(),
         label=label,
         role=role,
         limit=reach,

@@ -13,7 +13,7 @@ from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.auth.roles import Role, RoleLimit, Scope
 from mailguard.store import audit, macs, rows
-from mailguard.store.errors import Absent
+from mailguard.store.errors import Absent, MadeAlready
 from mailguard.store.portal_schema import api_keys
 from mailguard.store.schema import accounts
 
@@ -52,9 +52,11 @@ class ApiKeys:
         self._by = administration
 
     async def issue(self, key: ApiKey, digest: KeyedHash, *, actor: str) -> None:
-        """Keep a new one. What it may be, its maker decides (admin.keys)."""
+        """Keep a new one. What it may be, its maker decides (admin.keys). MadeAlready where there is one of this id."""
 
         def work(connection: Connection) -> None:
+            if connection.execute(_ONE, {"key": key.id}).first() is not None:
+                raise MadeAlready("this key was made already, and shown once: make another")
             connection.execute(_ISSUE, _values(self._by.seal, key, digest))
             detail = f"{key.label}: {key.role} of {str(key.limit) or 'everything'}, {' '.join(sorted(key.scopes))}"
             name = _maker_name(self._by, connection, key.account_id)

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from mailguard.auth.accounts import AccountKind, AccountName, AppPassword
 from mailguard.auth.events import Event
 from mailguard.store import app_passwords, macs, rows
-from mailguard.store.errors import ChangeRefused
+from mailguard.store.errors import ChangeRefused, MadeAlready
 from mailguard.store.schema import accounts, claims
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ KEPT_SECONDS = 30 * 24 * 3600.0
 
 _c = claims.c
 _ISSUE = insert(claims)
+_MADE = select(_c.id).where(_c.id == bindparam("made"))
 _FOUND = (
     select(claims, accounts.c.name.label("mailbox"))
     .join(accounts, accounts.c.id == _c.account_id)
@@ -46,10 +47,13 @@ class Claims:
         self._by = administration
 
     async def issue(self, name: AccountName, claim: Claim, digest: KeyedHash, *, actor: str) -> None:
-        """Keep a new link for `name`, whose `account_id` it carries. ChangeRefused where nobody could open it."""
+        """Keep a new link for `name`, whose `account_id` it carries. ChangeRefused where nobody could open it;
+        MadeAlready where there is one of this id."""
 
         def work(connection: Connection) -> None:
             account = self._by.demand(connection, name)
+            if connection.execute(_MADE, {"made": claim.id}).first() is not None:
+                raise MadeAlready("this link was made already, and shown once: make another")
             if account.id != claim.account_id:
                 raise ChangeRefused(f"{name} was removed and added again meanwhile: make the link again")
             if account.kind is AccountKind.SERVICE:

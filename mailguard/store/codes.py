@@ -10,7 +10,7 @@ from mailguard.auth.accounts import CodeKind, OneTimeCode
 from mailguard.auth.events import Event
 from mailguard.auth.ports import AuditRow
 from mailguard.store import audit, macs, rows
-from mailguard.store.errors import ChangeRefused
+from mailguard.store.errors import ChangeRefused, MadeAlready
 from mailguard.store.factors import has_factor
 from mailguard.store.ids import new_id
 from mailguard.store.schema import one_time_codes
@@ -52,21 +52,25 @@ class Codes:
         may_enrol: bool = False,
         instead: str | None = None,
         signed: SignedIn | None = None,
+        first_id: str | None = None,
     ) -> tuple[OneTimeCode, ...]:
         """Keep a new set; it ends the account's older codes of this kind. ChangeRefused where the kind makes no sense:
         recovery codes stand in for an authenticator, an enrolment code makes way for the first one. `instead`: the
-        newest code that whoever asks knew of; a page that is loaded again must not end what was just written down."""
+        newest code that whoever asks knew of; a page that is loaded again must not end what was just written down.
+        `first_id`: of the set's first code; MadeAlready where there is one of this id."""
 
         def work(connection: Connection) -> tuple[OneTimeCode, ...]:
             account = self._by.demand_person(connection, name, signed=signed)
             _demand_sense(connection, account, kind)
+            if first_id is not None and connection.execute(_ONE, {"code": first_id}).first() is not None:
+                raise MadeAlready("this code was made already, and shown once: make another")
             if instead is not None and instead != _newest(connection, account, kind):
                 raise ChangeRefused("new codes were made since this page was loaded: only those made last are good")
             now = self._by.now()
             withdraw(self._by, connection, account, {kind}, actor)
             issued = tuple(
                 OneTimeCode(
-                    id=new_id(),
+                    id=first_id if first_id is not None and number == 0 else new_id(),
                     account_id=account.id,
                     kind=kind,
                     salt=made.salt,
@@ -76,7 +80,7 @@ class Codes:
                     may_enrol=may_enrol,
                     issued_by=actor,
                 )
-                for digest in made.hashes
+                for number, digest in enumerate(made.hashes)
             )
             for code in issued:
                 connection.execute(_ISSUE, rows.code_values(self._by.seal, code))

@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from mailguard.admin.bureau import NotAllowed
 from mailguard.auth.ports import StoreUnavailable
-from mailguard.store import ChangeRefused, FreshNeeded
+from mailguard.store import ChangeRefused, FreshNeeded, MadeAlready
 from mailguard.web import paths
 from mailguard.web.admin import routes as admin
 from mailguard.web.api.application import application as api
@@ -77,6 +77,7 @@ def application(held: Held) -> ASGIApp:
     app.exception_handler(FormRefused)(_form_refused)
     app.exception_handler(FreshNeeded)(_fresh_needed)
     app.exception_handler(NotAllowed)(_not_allowed)
+    app.exception_handler(MadeAlready)(_made_already)
     app.exception_handler(ChangeRefused)(_change_refused)
     app.exception_handler(StoreUnavailable)(_unavailable)
     app.exception_handler(RequestValidationError)(_not_understood)
@@ -125,6 +126,10 @@ async def _not_allowed(request: Request, exception: Exception) -> Response:
     if paths.is_api(request.url.path):
         return trouble(request, 403, str(exception))
     return render(request, "admin_refused.html", status=403, why=exception.why.name.lower())
+
+
+async def _made_already(request: Request, _: Exception) -> Response:
+    return render(request, "admin_made_already.html", status=409)
 
 
 async def _unavailable(request: Request, exception: Exception) -> Response:

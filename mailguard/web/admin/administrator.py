@@ -13,6 +13,7 @@ from mailguard.admin.acting import Acting
 from mailguard.admin.bureau import Bureau, NotAllowed
 from mailguard.admin.gate import Act, Denial
 from mailguard.auth.names import NameRefused
+from mailguard.web import once
 from mailguard.web.visit import Member, Visit
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ class Official:
             return self.bureau.canonical(typed)
         except NameRefused:
             raise HTTPException(404) from None
+
+    def row_id(self, number: str) -> str | None:
+        """The id of what the form with this number makes (web.once); None of a form that has none."""
+        return once.row_id(self.visit, number) if number else None
 
     async def account(self, typed: str) -> Account:
         """The account that a page is about. NotAllowed, ChangeRefused as of accounts.get."""

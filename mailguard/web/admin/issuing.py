@@ -21,10 +21,14 @@ from mailguard.web import paths
 from mailguard.web.admin.accounts import page_of
 from mailguard.web.admin.administrator import Administrator
 from mailguard.web.elsewhere import lead
+from mailguard.web.once import new_number
 from mailguard.web.page import render
 from mailguard.web.visit import Posted
 
 router = APIRouter(prefix=f"{paths.ADMIN_ACCOUNTS}/{{name}}")
+
+Once = Annotated[str, Form(alias="once")]
+"""The number of a form (web.once)."""
 
 HOUR, DAY = 3600.0, 24 * 3600.0
 BYPASS_HOURS = (1, 8, 24, 72)
@@ -35,9 +39,14 @@ async def claim_link_page(request: Request, me: Administrator, name: str) -> Res
     """What the app password shall be."""
     account = await me.account(name)
     me.demand(Act.CLAIM_LINK, account)
-    protocols = sorted(me.bureau.protocols)
     return render(
-        request, "admin_claim_link.html", me=me, account=account, here=page_of(account.name), protocols=protocols
+        request,
+        "admin_claim_link.html",
+        me=me,
+        account=account,
+        here=page_of(account.name),
+        protocols=sorted(me.bureau.protocols),
+        once=new_number(),
     )
 
 
@@ -51,6 +60,7 @@ async def claim_link(
     networks: Annotated[str, Form()] = "",
     life: Annotated[str, Form()] = "",
     idle: Annotated[str, Form()] = "",
+    number: Once = "",
 ) -> Response:
     """Make it, and show it."""
     account = await me.account(name)
@@ -62,7 +72,7 @@ async def claim_link(
         life=_days(life),
         idle=_days(idle),
     )
-    link = await app_passwords.claim_link(me.bureau, me.acting, account.name, wish)
+    link = await app_passwords.claim_link(me.bureau, me.acting, account.name, wish, row_id=me.row_id(number))
     return _handed(request, me, account.name, kind="claim-link", secret=link.url, until=link.row.expires_at)
 
 
@@ -71,8 +81,8 @@ async def bypass_page(request: Request, me: Administrator, name: str) -> Respons
     """For how long."""
     account = await me.account(name)
     me.demand(Act.BYPASS, account)
-    here = page_of(account.name)
-    return render(request, "admin_bypass.html", me=me, account=account, here=here, hours=BYPASS_HOURS)
+    here, once = page_of(account.name), new_number()
+    return render(request, "admin_bypass.html", me=me, account=account, here=here, hours=BYPASS_HOURS, once=once)
 
 
 @router.post("/bypass", dependencies=[Posted])
@@ -80,12 +90,16 @@ async def bypass(
     request: Request,
     me: Administrator,
     name: str,
+    *,
     hours: Annotated[float, Form()],
     may_enrol: Annotated[str, Form()] = "",
+    number: Once = "",
 ) -> Response:
     """Make it, and show it."""
     account = await me.account(name)
-    handed = await factors.bypass(me.bureau, me.acting, account.name, hours * HOUR, may_enrol=bool(may_enrol))
+    handed = await factors.bypass(
+        me.bureau, me.acting, account.name, hours * HOUR, may_enrol=bool(may_enrol), row_id=me.row_id(number)
+    )
     return _handed(request, me, account.name, kind="bypass", secret=grouped(handed.code), until=handed.row.expires_at)
 
 
@@ -94,15 +108,23 @@ async def enrolment_code_page(request: Request, me: Administrator, name: str) ->
     """What it is for."""
     account = await me.account(name)
     me.demand(Act.ENROLMENT_CODE, account)
-    here = page_of(account.name)
-    return render(request, "admin_confirm.html", me=me, account=account, here=here, step="enrolment-code", what="")
+    return render(
+        request,
+        "admin_confirm.html",
+        me=me,
+        account=account,
+        here=page_of(account.name),
+        step="enrolment-code",
+        what="",
+        once=new_number(),
+    )
 
 
 @router.post("/enrolment-code", dependencies=[Posted])
-async def enrolment_code(request: Request, me: Administrator, name: str) -> Response:
+async def enrolment_code(request: Request, me: Administrator, name: str, number: Once = "") -> Response:
     """Make it, and show it."""
     account = await me.account(name)
-    handed = await factors.enrolment_code(me.bureau, me.acting, account.name)
+    handed = await factors.enrolment_code(me.bureau, me.acting, account.name, row_id=me.row_id(number))
     return _handed(
         request, me, account.name, kind="enrolment-code", secret=grouped(handed.code), until=handed.row.expires_at
     )

@@ -15,6 +15,7 @@ from mailguard.store import ChangeRefused
 from mailguard.web import paths
 from mailguard.web.admin.administrator import Administrator
 from mailguard.web.elsewhere import lead
+from mailguard.web.once import new_number
 from mailguard.web.page import render
 from mailguard.web.visit import Posted
 
@@ -36,7 +37,7 @@ async def add_page(request: Request, me: Administrator) -> Response:
     """What it shall be good for."""
     me.demand(Act.MAKE_KEY, None)
     roles = [role for role in Role if role is not Role.NONE]
-    return render(request, "admin_key_add.html", me=me, roles=roles, scopes=tuple(Scope))
+    return render(request, "admin_key_add.html", me=me, roles=roles, scopes=tuple(Scope), once=new_number())
 
 
 @router.post("/add", dependencies=[Posted])
@@ -48,6 +49,7 @@ async def add(
     days: Annotated[float, Form()] = 0.0,
     role: Annotated[Role, Form()] = Role.NONE,
     limit: Annotated[str, Form()] = "",
+    number: Annotated[str, Form(alias="once")] = "",
 ) -> Response:
     """Make it, and show it."""
     ticked = (await request.form()).getlist("scopes")
@@ -59,6 +61,7 @@ async def add(
         scopes=frozenset(scope for scope in Scope if scope in ticked),
         role=role,
         limit=_limit(limit),
+        row_id=me.row_id(number),
     )
     return render(request, "admin_key_made.html", me=me, row=issued.row, secret=issued.secret.reveal().decode())
 

@@ -295,6 +295,30 @@ async def test_a_claim_link_is_made_as_the_form_says(offices: Offices) -> None:
 
 
 @pytest.mark.parametrize(
+    ("step", "values", "event"),
+    [
+        ("claim-link", {"label": "phone"}, Event.CLAIM_ISSUED),
+        ("bypass", {"hours": "1"}, Event.CODES_ISSUED),
+        ("enrolment-code", {}, Event.CODES_ISSUED),
+    ],
+)
+async def test_a_form_that_comes_twice_hands_out_one(
+    offices: Offices, step: str, values: dict[str, str], event: Event
+) -> None:
+    """The answer that shows it is loaded again: the first one must go on being good, and no second one be made."""
+    browser = await offices.administrator()
+    await offices.account(BOB)
+    form = {**(await browser.get(f"{HERE}/{step}")).form(f"{HERE}/{step}"), **values}
+    assert 'id="secret"' in (await browser.post(f"{HERE}/{step}", form)).text
+    again = await browser.post(f"{HERE}/{step}", form)
+    assert (again.status, 'id="secret"' in again.text) == (409, False)
+    assert "This was made already" in again.text
+    assert (await offices.portal.events()).count(event) == 1
+    assert [code.ended_at for code in await offices.portal.store.codes.list(BOB)] in ([], [None])
+    assert 'id="secret"' in (await browser.fill(f"{HERE}/{step}", **values)).text, "another form, another one"
+
+
+@pytest.mark.parametrize(
     "wrong", [{"networks": "here"}, {"life": "0"}, {"life": "long"}, {"idle": "99999"}, {"label": ""}]
 )
 async def test_a_claim_link_that_cannot_be_is_refused(offices: Offices, wrong: dict[str, str]) -> None:

@@ -44,6 +44,14 @@ async def test_a_key_is_made_shown_once_and_revoked(offices: Offices) -> None:
     assert await keys.recognise(bureau, Secret(found[1].encode()), HOME) is None
 
 
+async def test_a_form_that_comes_twice_makes_one(offices: Offices) -> None:
+    browser = await offices.administrator()
+    values = {"label": "backup", "days": "30", "role": "auditor", "scopes": "read"}
+    form = {**(await browser.get("/admin/keys/add")).form("/admin/keys/add"), **values}
+    assert [(await browser.post("/admin/keys/add", form)).status for _ in range(2)] == [200, 409]
+    assert len(await offices.portal.store.api_keys.list()) == 1
+
+
 @pytest.mark.parametrize(
     "wrong", [{"days": "0"}, {"days": "366"}, {"days": "nan"}, {"scopes": ""}, {"role": ""}, {"limit": "planet:mars"}]
 )

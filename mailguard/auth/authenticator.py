@@ -96,6 +96,7 @@ class Login:
         self._offered = credential.read(attempt.secret)
         self._typed = attempt.username
         self._permit: Permit | None = None
+        self._admitted: Admission | None = None
         self._proven: Secret | None = None
         self._row = AuditRow(
             event=Event.LOGIN_REFUSED,
@@ -115,7 +116,6 @@ class Login:
                 self.name = self._by.naming.canonical(self._typed)
             except NameRefused as refused:
                 return await self._nameless(Refused(Reason.BAD_NAME, str(refused)))
-            self._row = replace(self._row, account=self.name)
             return await self._named(self.name, identity)
         except StoreUnavailable as trouble:
             return Refused(Reason.RECORDS_UNAVAILABLE, str(trouble))
@@ -131,8 +131,9 @@ class Login:
         facts = await self._facts(name)
         if facts.app_password is not None:
             person = facts.holder.name if facts.holder is not None else ""
-            self._row = replace(self._row, credential=facts.app_password.id, person=person)
+            self._row = replace(self._row, account=name, credential=facts.app_password.id, person=person)
             return await self._by_app_password(name, facts, facts.app_password, identity)
+        self._row = replace(self._row, account=name)
         if self._offered.may_hold_code and not by.clock.trusted():
             # Asked of the string alone, so that the answer tells nothing about the account.
             return await self._refuse(Refused(Reason.CLOCK_UNTRUSTED), None)
@@ -267,7 +268,7 @@ class Login:
                     await self._name_grant(name)
                 return await self._refuse(Refused(_LOST[lost]), stake)
             case admission:
-                self._row = replace(self._row, factor=admission.factor, credential=admission.credential)
+                self._admitted = admission
                 self._permit = self._permit_after(admission, entry, proof)
                 group = told if told is not None else facts.account.group if facts.account is not None else ""
                 return replace(admission, account=facts.account, group=group)
@@ -349,7 +350,10 @@ class Login:
 
     def _refusal(self, refused: Refused) -> AuditRow:
         event = Event.LOGIN_DEFERRED if temporary(refused.reason) else Event.LOGIN_REFUSED
-        return replace(self._row, event=event, reason=refused.reason, detail=refused.detail)
+        row = self._row
+        if self._admitted is not None:  # and yet not let in
+            row = replace(row, factor=self._admitted.factor, credential=self._admitted.credential)
+        return replace(row, event=event, reason=refused.reason, detail=refused.detail)
 
     async def _refuse(self, refused: Refused, stake: Stake | None) -> Refused:
         row = self._refusal(refused)

@@ -95,6 +95,7 @@ class Worker:
         self._stream = stream.opened(settings.audit.stream)
         self._sealing = Sealing(store.sealer, clock, lambda: self._stream, lambda: self._settings.audit.retention)
         self._jobs = Tasks()
+        self._flushing = asyncio.Lock()
         self._connections = Tasks()
         self._listeners = [
             Listener(
@@ -143,7 +144,7 @@ class Worker:
         self._ring.reread()  # a rotation since it was loaded has been announced before `seen`
         poll = RevocationPoll(store.revocations, registry.apply, self._ring.reread, seen=seen)
         self._repeat(POLL_SECONDS, poll.look, "revocations")
-        self._repeat(FLUSH_SECONDS, partial(registry.flush, store.sessions), "session list")
+        self._repeat(FLUSH_SECONDS, self._flush, "session list")
         self._repeat(SILENCE_SECONDS, partial(registry.tell_silence, store.sessions), "silence")
         self._repeat(STRAYS_SECONDS, partial(registry.forget_strays, store.sessions), "strays")
         self._repeat(EXPIRY_SECONDS, store.app_passwords.expire, "expiry")
@@ -176,6 +177,10 @@ class Worker:
 
     def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
         self._jobs.spawn(every(seconds, work, name=name), name=name)
+
+    async def _flush(self) -> None:
+        async with self._flushing:
+            await self.house.registry.flush(self._store.sessions)
 
     def _policies(self) -> Policies:
         return self.house.rules.authenticator.policies
@@ -266,9 +271,10 @@ class Worker:
         self.house.registry.end_all(SHUTDOWN)
         await self.house.tasks.close()
         await self._connections.close()
-        await self._jobs.close()
+        async with self._flushing:  # cancelled in the middle, it would lose the ends that it has in hand
+            await self._jobs.close()
         try:
-            await self.house.registry.flush(self._store.sessions)
+            await self._flush()
         except StoreUnavailable as trouble:
             log.error("ends of sessions could not be recorded", extra={"detail": str(trouble)})
         await self._end_record()

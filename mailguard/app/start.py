@@ -121,7 +121,7 @@ async def _open_and_close(settings: Settings, *, fresh: bool) -> int:
         shadowed(settings, rules.authenticator.naming, [account.name for account in await store.accounts.list()])
         office_of(settings)
         if fresh:
-            await store.sessions.sweep(())
+            await store.sessions.sweep({row.pid for row in await store.sessions.list()})
             await tell_head(store.sealer)
     finally:
         await store.close()

@@ -138,7 +138,8 @@ class Worker:
 
     async def _begin(self) -> None:
         store, registry = self._store, self.house.registry
-        await store.sessions.sweep({row.pid for row in await store.sessions.list() if _alive(row.pid)} - {os.getpid()})
+        listed = {row.pid for row in await store.sessions.list()}
+        await store.sessions.sweep({pid for pid in listed if pid == os.getpid() or not _alive(pid)})
         seen = await store.revocations.newest()
         registry.followed = seen
         self._ring.reread()  # a rotation since it was loaded has been announced before `seen`

@@ -80,7 +80,7 @@ _USE = (
 )
 _LAST_USED = Prepared(_USE)
 _LAST_CLIENT = Prepared(_USE.values(last_client=bindparam("said")))
-_OTHERS = select(sessions).where(_c.pid.not_in(bindparam("alive", expanding=True)))
+_THEIRS = select(sessions).where(_c.pid.in_(bindparam("gone", expanding=True)))
 
 
 class Sessions:
@@ -159,11 +159,12 @@ class Sessions:
         found = await self._by.database.read(lambda connection: connection.execute(query).mappings().all())
         return tuple(_session(row) for row in found)
 
-    async def sweep(self, alive: Collection[int]) -> int:
-        """Forget and record the sessions of workers that died; how many those were. `alive`: process ids."""
+    async def sweep(self, gone: Collection[int]) -> int:
+        """Forget and record the sessions of workers that died; how many those were. `gone`: their process ids. Not
+        of all that are not alive: one that has just started may have its first session meanwhile."""
 
         def work(connection: Connection) -> int:
-            orphans = [_session(row) for row in connection.execute(_OTHERS, {"alive": list(alive)}).mappings()]
+            orphans = [_session(row) for row in connection.execute(_THEIRS, {"gone": list(gone)}).mappings()]
             for session in orphans:
                 _end(connection, session.id, self._by.now())
                 audit.append(connection, self._orphaned(session))

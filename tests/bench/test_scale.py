@@ -44,6 +44,6 @@ def test_findings_say_whether_they_are_as_asked() -> None:
 
 def test_what_is_left_is_named() -> None:
     start = State(descriptors=80, threads=18, memory=1e8, sessions=0, open=0)
-    assert State(80, 17, 1e8 + 512 * 1000, 0, 0).left(start, 1000) == []
-    left = State(81, 18, 1e8 + 512 * 1000 + 1, 0, 2).left(start, 1000)
+    assert State(80, 17, 1e8 + 1024 * 1000, 0, 0).left(start, 1000) == []
+    left = State(81, 18, 1e8 + 1024 * 1000 + 1, 0, 2).left(start, 1000)
     assert [words.partition(":")[0] for words in left] == ["descriptors", "memory", "open"]

@@ -23,7 +23,7 @@ from mailguard.auth.attempt import MailProtocol, Origin
 from mailguard.auth.ports import StoreUnavailable
 from mailguard.backends.pace import Dials
 from mailguard.config import ConfigError, Listen, Settings, TlsMode
-from mailguard.jobs import crowds, failing, figures, letters, policy, recheck, sealing
+from mailguard.jobs import crowds, failing, figures, letters, policy, recheck, sealing, trimming
 from mailguard.jobs.crowds import CrowdWatch
 from mailguard.jobs.every import every
 from mailguard.jobs.failing import FailingDevices
@@ -152,6 +152,7 @@ class Worker:
         self._repeat(USE_SECONDS, store.app_passwords.keep_open, "use")
         self._repeat(EXPIRY_SECONDS, store.grants.expire, "grants")
         self._repeat(PURGE_SECONDS, store.purge, "purge")
+        self._repeat(trimming.LOOK_SECONDS, trimming.look, "trimming")
         self._repeat(sealing.LOOK_SECONDS, self._sealing.look, "sealing")
         self._repeat(sealing.HEAD_SECONDS, self._sealing.head, "audit head")
         self._repeat(sealing.PURGE_SECONDS, self._sealing.purge, "audit purge")

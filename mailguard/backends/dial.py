@@ -17,6 +17,7 @@ from mailguard.backends.login import Credential
 from mailguard.backends.submission import SubmissionTalk
 from mailguard.backends.target import Caller, Target
 from mailguard.config import TlsMode
+from mailguard.net.addresses import connected
 from mailguard.net.stream import connect, keep_alive
 
 # Seconds for the whole of it: beyond the slowest NO, which Dovecot gives after 15 s of penalty and 2 s of delay. An
@@ -103,7 +104,7 @@ async def reach_imap(way: Way) -> ImapWire:
             lambda: wire, path, ssl=context, server_hostname=name, ssl_shutdown_timeout=patience
         )
     else:
-        await loop.create_connection(
+        await connected(
             lambda: wire,
             target.host,
             target.port,

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from mailguard.net.addresses import connected
 from mailguard.net.closing import PATIENCE, finish, undelivered
 
 CAP: Final = 64 * 1024  # octets unread, above which the peer is no longer read from
@@ -264,7 +265,7 @@ async def connect(
         else:
             if local_address:
                 options["local_addr"] = (local_address, 0)
-            transport, received = await loop.create_connection(_Input, host, port, **options)
+            transport, received = await connected(_Input, host, port, **options)
     keep_alive(transport.get_extra_info("socket"))
     return _stream(transport, received)
 

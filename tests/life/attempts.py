@@ -1,6 +1,7 @@
 """What owners and thieves try, one at a time and at once."""
 
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ from tests.life.machine import (
 )
 from tests.life.model import AppPassword as Known
 from tests.life.model import Model
-from tests.store.words import ANN, OPERATOR
+from tests.store.words import ANN, OPERATOR, sql
 
 agains = st.lists(st.tuples(st.sampled_from(SOON), comings, st.booleans()), max_size=4)
 
@@ -146,9 +147,11 @@ class Attempts(Life):
                     lambda model: model.reset(app_passwords_too=False, factor_required=True),
                 )
             case "password":
-                # The identity source answers with the old one or the new: asked before the change, as here.
                 new = self.new_password()
-                self.race_with(told, self.password_set, lambda model: model.change_password(new))
+                ((before,),) = sql(self.database, "SELECT coalesce(max(seq), 0) FROM revocations")
+                assert isinstance(before, int)
+                changing = replace(told, before=before)
+                self.race_with(changing, self.password_set, lambda model: model.change_password(new))
             case _:
                 self.race_with(
                     told,

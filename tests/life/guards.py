@@ -4,16 +4,20 @@ import hashlib
 from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+from mailguard.auth.accounts import AccountName
 from mailguard.auth.attempt import (
     Admission,
+    Answer,
     LoginAttempt,
     LoginForm,
     MailProtocol,
     Origin,
     Reason,
     Refused,
+    Verdict,
 )
 from mailguard.auth.authenticator import Authenticator, new_session_id
 from mailguard.auth.decision import Door
@@ -29,7 +33,7 @@ from mailguard.proxy.turns import Turns
 from mailguard.secret import Secret
 from mailguard.store import Store
 from tests.auth.test_authenticator import Directory, Hands
-from tests.store.words import ANN, full_disk
+from tests.store.words import ANN, full_disk, sql
 
 MANY = Questions(10_000, 1800.0)
 
@@ -48,6 +52,7 @@ class Try:
     leg: bool = True  # the store lets it in
     trouble: str = ""  # "down": the identity source; "full": the disk; "clock"
     database: str = ""
+    before: int | None = None  # the revocation after which `password` is the old one, if it changes meanwhile
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,21 @@ Process = Callable[[Try], Coroutine[Any, Any, Came]]
 
 
 @dataclass
+class Changing(Directory):
+    """An identity source whose password may change while an attempt is on its way: asked after that it says no."""
+
+    told: Try | None = None
+
+    async def ask(self, name: AccountName, password: Secret) -> Answer:
+        told = self.told
+        if told is not None and told.before is not None:
+            ((newest,),) = sql(Path(told.database), "SELECT coalesce(max(seq), 0) FROM revocations")
+            if newest != told.before:
+                return Answer(Verdict.NO)
+        return await super().ask(name, password)
+
+
+@dataclass
 class Guard:
     """Everything a worker decides with, on a store of its own."""
 
@@ -77,7 +97,7 @@ class Guard:
 
     async def __call__(self, told: Try) -> Came:
         self.hands.at, self.hands.believed = told.now, told.trouble != "clock"
-        directory = Directory({ANN: told.password}, down=told.trouble == "down")
+        directory = Changing({ANN: told.password}, down=told.trouble == "down", told=told)
         naming, policies = Naming("example.org", frozenset({"mailguard"})), Policies(told.policy)
         by = Authenticator(self.store.ledger, self.hands, self.ring, policies, naming, self.turns, MANY, seals=True)
         with full_disk(1) if told.trouble == "full" else nullcontext():

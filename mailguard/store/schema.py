@@ -6,7 +6,7 @@ the account.
 
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, text
 
-HEAD = "0003"  # the newest revision in migrations/versions
+HEAD = "0004"  # the newest revision in migrations/versions
 
 metadata = MetaData()
 
@@ -134,6 +134,7 @@ app_passwords = Table(
     Column("last_used_from", String, nullable=False, server_default=_NONE),
     Column("last_used_protocol", String, nullable=False, server_default=_NONE),
     Column("last_client", String, nullable=False, server_default=_NONE),
+    Index("ix_app_passwords_expires_at", "expires_at", sqlite_where=text("expires_at IS NOT NULL")),
 )
 
 vault = Table(

@@ -76,9 +76,9 @@ def test_an_upgrade_of_the_version_before_names_what_was_altered(master: Install
         database.commit()
     assert "mailguard store upgrade" in master("account", "list").err
     upgraded = master.done("store", "upgrade")
-    assert upgraded.out == "the store is at schema 0003, was at 0001\n"
+    assert upgraded.out == "the store is at schema 0004, was at 0001\n"
     assert upgraded.err.startswith("row bbbbbbbbbbbb of app_passwords was changed outside mailguard")
-    assert master.done("store", "upgrade").out == "the store is at schema 0003, as before\n"
+    assert master.done("store", "upgrade").out == "the store is at schema 0004, as before\n"
     listed = {row["id"]: row for row in master.done("app-password", "list", "ann", "--json").json}
     assert len(listed) == 3
     (folder / "keys.toml").unlink()

@@ -67,7 +67,7 @@ async def test_nothing_is_left_beside_the_files_of_sqlite(store: Store, database
 async def test_an_older_schema_names_the_command_and_a_newer_one_the_remedy(
     store: Store, database: Path, keys: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrate, "HEAD", "0004")
+    monkeypatch.setattr(migrate, "HEAD", "0005")
     with pytest.raises(SchemaError, match="mailguard store upgrade"):
         await Store.open(f"sqlite:///{database}", keys, now=now)
     monkeypatch.undo()
@@ -82,8 +82,8 @@ NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 
 def upgrade():
@@ -101,11 +101,11 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
     def installed(then: str) -> None:
         scripts = tmp_path / "scripts"
         shutil.copytree(Path(migrate.__file__).with_name("migrations"), scripts, dirs_exist_ok=True)
-        (scripts / "versions" / "r0004_next.py").write_text(NEXT.format(then=then))
+        (scripts / "versions" / "r0005_next.py").write_text(NEXT.format(then=then))
         config = migrate.alembic_config()
         config.set_main_option("script_location", str(scripts))
         monkeypatch.setattr(migrate, "alembic_config", lambda: config)
-        monkeypatch.setattr(migrate, "HEAD", "0004")
+        monkeypatch.setattr(migrate, "HEAD", "0005")
 
     return installed
 
@@ -116,11 +116,11 @@ async def test_an_upgrade_keeps_every_row_and_is_recorded(
     device = await phone(store)
     await store.close()
     next_version("")
-    assert await upgrade(f"sqlite:///{database}", keys, actor=OPERATOR, now=now) == Upgraded(HEAD, "0004")
+    assert await upgrade(f"sqlite:///{database}", keys, actor=OPERATOR, now=now) == Upgraded(HEAD, "0005")
     assert sql(database, "SELECT id, group_name, language FROM accounts") == [(ann.id, "", None)]
     assert sql(database, "SELECT id FROM totp_devices") == [(device.id,)], "a rebuilt table must not cascade"
     last = sql(database, "SELECT event, actor, detail FROM audit ORDER BY seq DESC LIMIT 1")
-    assert last == [(Event.STORE_UPGRADED.value, OPERATOR, "schema 0003 -> 0004")]
+    assert last == [(Event.STORE_UPGRADED.value, OPERATOR, "schema 0004 -> 0005")]
 
 
 async def test_an_upgrade_that_fails_leaves_the_old_database(

@@ -44,6 +44,7 @@ from mailguard.auth.ports import (
     Winning,
     temporary,
 )
+from mailguard.auth.question import ask
 from mailguard.auth.reading import read_code
 
 if TYPE_CHECKING:
@@ -392,11 +393,6 @@ class Login:
 
     async def _revoked(self, admission: Admission) -> bool:
         return await self._by.ledger.revoked_since(admission.revision, admission, self._row.session)
-
-
-async def ask(identity: Identity, name: AccountName, password: Secret) -> Answer:
-    """The one identity question. An empty password is never asked: some directories take it for anonymous."""
-    return await identity.ask(name, password) if password else Answer(Verdict.NO)
 
 
 def new_session_id() -> str:

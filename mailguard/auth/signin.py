@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from mailguard.auth import credential, recovery, throttle, totp
 from mailguard.auth.accounts import AccountKind, AccountName, CodeKind
 from mailguard.auth.attempt import Factor, Reason, Refused, Step, Verdict
-from mailguard.auth.authenticator import CROWDED, LOOKS, ask
+from mailguard.auth.authenticator import CROWDED, LOOKS
 from mailguard.auth.entering import Entering
 from mailguard.auth.events import Event
 from mailguard.auth.names import NameRefused
 from mailguard.auth.ports import AuditRow, Crowded, Lost, Reserved, Stake, StoreUnavailable, temporary
+from mailguard.auth.question import ask
 from mailguard.auth.standing import Proven, SignedIn, Site, standing_of
 from mailguard.secret import Secret
 

@@ -15,8 +15,10 @@ def serve(
     ctx: typer.Context,
     only: Annotated[Half | None, typer.Option(help="Run one half; the other runs elsewhere, as another user.")] = None,
 ) -> None:
-    """Run the guard in the foreground. SIGHUP reloads policy and certificates, SIGTERM drains and ends,
-    SIGUSR2 hands over to a new generation."""
+    """Run the guard in the foreground.
+
+    SIGHUP reloads policy and certificates, SIGTERM drains and ends, SIGUSR2 hands over to a new generation.
+    """
     from mailguard import supervisor
     from mailguard.net.listener import BindError
 

@@ -149,8 +149,7 @@ async def locked(path: Path) -> AsyncIterator[None]:
 
 
 async def test_records_locked_beyond_patience(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    impatient = {**engine._OPTIONS, "connect_args": {"isolation_level": None, "timeout": 0.1}}
-    monkeypatch.setattr(engine, "_OPTIONS", impatient)
+    monkeypatch.setitem(engine._CONNECT, "timeout", 0.1)
     async with start(imap=ImapStore(users={ANN: PASSWORD})) as own:
         await own.enrol()
         _, secret = await own.app_password(sealed=PASSWORD)

@@ -23,23 +23,32 @@ async def connected(factory: Callable[[], P], host: str, port: int, **options: A
 
     Raises OSError, of the last address that was tried.
     """
-    kept = _known.get((host, port))
-    if kept is not None and asyncio.get_running_loop().time() < kept[0]:
-        try:
-            return await _first(factory, kept[1], port, options)
-        except ssl.SSLError:  # somebody answered
+    until, kept = _known.get((host, port), (0.0, ()))
+    if asyncio.get_running_loop().time() >= until:
+        return await _first(factory, await _look_up(host, port), port, options)
+    try:
+        return await _first(factory, kept, port, options)
+    except ssl.SSLError:  # somebody answered
+        raise
+    except OSError:
+        found = await _look_up(host, port)
+        if found == kept:  # where it always was: one that is down or full is not asked twice
             raise
-        except OSError:
-            _known.pop((host, port), None)
-    return await _first(factory, await _look_up(host, port), port, options)
+        return await _first(factory, found, port, options)
 
 
 async def _look_up(host: str, port: int) -> Sequence[str]:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = tuple(dict.fromkeys(str(address[0]) for *_, address in found))
+    addresses = tuple(dict.fromkeys(_written(address) for *_, address in found))
     _known[host, port] = loop.time() + KEPT, addresses
     return addresses
+
+
+def _written(address: tuple[Any, ...]) -> str:
+    """With the link that an IPv6 address of a link alone is on."""
+    host, _, *more = address
+    return f"{host}%{more[1]}" if len(more) == 2 and more[1] else str(host)
 
 
 async def _first(

@@ -62,6 +62,35 @@ async def test_the_first_address_that_answers_is_taken(answers: LookUps, port: i
     assert [await reached(port) for _ in range(2)] == [HERE] * 2
 
 
+async def test_a_store_that_is_down_is_asked_once(answers: LookUps, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers.append((HERE,))
+    await reached(port)
+    loop = asyncio.get_running_loop()
+    tried: list[str] = []
+
+    async def refused(_: object, host: str, port: int) -> None:
+        tried.append(host)
+        raise ConnectionRefusedError(host)
+
+    monkeypatch.setattr(loop, "create_connection", refused)
+    answers.append((HERE,))
+    with pytest.raises(ConnectionRefusedError):
+        await reached(port)
+    assert tried == [HERE]
+
+
+@pytest.mark.parametrize(
+    ("address", "written"),
+    [
+        (("192.0.2.7", 993), "192.0.2.7"),
+        (("2001:db8::7", 993, 0, 0), "2001:db8::7"),
+        (("fe80::7", 993, 0, 2), "fe80::7%2"),
+    ],
+)
+def test_an_address_keeps_its_link(address: tuple[object, ...], written: str) -> None:
+    assert addresses._written(address) == written
+
+
 async def test_a_store_that_moved_is_found_at_once(answers: LookUps, port: int) -> None:
     answers += [(HERE,), (GONE,)]
     assert await reached(port) == HERE

@@ -9,6 +9,7 @@ import base64
 import contextlib
 import ssl
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -26,7 +27,7 @@ RIGHT = "right-"
 BACKLOG = 4096
 
 
-class _Lines(asyncio.Protocol):
+class _Lines(asyncio.Protocol, ABC):
     greeting = b""
 
     def __init__(self) -> None:
@@ -42,8 +43,9 @@ class _Lines(asyncio.Protocol):
         for line in lines:
             self.line(line)
 
+    @abstractmethod
     def line(self, line: bytes) -> None:
-        raise NotImplementedError
+        """Answer one line of the client's."""
 
     def say(self, data: bytes) -> None:
         self._transport.write(data + b"\r\n")

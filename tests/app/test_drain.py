@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
 import time
 from contextlib import ExitStack, closing
 
@@ -14,32 +13,12 @@ from mailguard.proxy.parting import Parting
 from mailguard.proxy.registry import Live
 from mailguard.store import Store
 from tests.app.conftest import Start
-from tests.support.hostile_store import ImapStore, Peer
+from tests.support.hostile_store import Held, ImapStore
 from tests.support.worker import ANN, PASSWORD, Running, eventually
 
 
-class Searching:
-    """A store that takes its time over one command."""
-
-    def __init__(self, store: ImapStore) -> None:
-        self._store = store
-        self.asked, self.go = threading.Event(), threading.Event()
-
-    def __call__(self, peer: Peer) -> None:
-        say = peer.say
-
-        def held(data: bytes) -> bool:
-            if b"SEARCH" in data:
-                self.asked.set()
-                assert self.go.wait(30)
-            return say(data)
-
-        peer.say = held  # type: ignore[method-assign]
-        self._store(peer)
-
-
 async def test_a_session_at_rest_ends_and_one_that_waits_for_an_answer_does_not(start: Start) -> None:
-    store = Searching(ImapStore(users={ANN: PASSWORD}))
+    store = Held(ImapStore(users={ANN: PASSWORD}), b"SEARCH")
     async with start(imap=store) as running:
         idle, busy = await running.client(), await running.client()
         for client in (idle, busy):

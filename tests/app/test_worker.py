@@ -2,7 +2,6 @@
 
 import asyncio
 import resource
-import threading
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from mailguard.protocols.codes import BUSY
 from mailguard.store.sessions import SessionRow
 from tests.app.conftest import Start
 from tests.store.words import sql
-from tests.support.hostile_store import ImapStore, Peer, SubmissionStore
+from tests.support.hostile_store import Held, ImapStore, Peer, SubmissionStore
 from tests.support.worker import ANN, MASTER, MASTER_SECRET, PASSWORD, Client, Running, eventually, plain
 
 pytestmark = pytest.mark.both_loops
@@ -167,29 +166,9 @@ async def test_an_app_password_opens_both_doors_and_its_end_closes_them(master: 
     again.close()
 
 
-class Held:
-    """A store that keeps its OK back until it is told."""
-
-    def __init__(self, store: ImapStore) -> None:
-        self._store = store
-        self.asked, self.go = threading.Event(), threading.Event()
-
-    def __call__(self, peer: Peer) -> None:
-        say = peer.say
-
-        def held(data: bytes) -> bool:
-            if b" OK [CAPABILITY IMAP4rev1 IDLE MOVE" in data:
-                self.asked.set()
-                assert self.go.wait(10)
-            return say(data)
-
-        peer.say = held  # type: ignore[method-assign]
-        self._store(peer)
-
-
 @pytest.mark.parametrize("ending", ["revoke", "suspend", "end all"])
 async def test_a_login_caught_between_decision_and_relay_falls_too(start: Start, ending: str) -> None:
-    store = Held(ImapStore(users={ANN: "x"}, masters={MASTER: MASTER_SECRET}))
+    store = Held(ImapStore(users={ANN: "x"}, masters={MASTER: MASTER_SECRET}), b" OK [CAPABILITY IMAP4rev1 IDLE MOVE")
     async with start(imap=store, identity=ImapStore(users={ANN: PASSWORD}), login="master") as running:
         app_id, secret = await running.app_password()
         client = await running.client()

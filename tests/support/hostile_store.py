@@ -335,6 +335,27 @@ class SubmissionStore:
         return self.users.get(user) == password
 
 
+class Held:
+    """A store that keeps one answer back, the one with `word` in it, until it is told."""
+
+    def __init__(self, store: ImapStore, word: bytes) -> None:
+        self._store = store
+        self._word = word
+        self.asked, self.go = threading.Event(), threading.Event()
+
+    def __call__(self, peer: Peer) -> None:
+        say = peer.say
+
+        def held(data: bytes) -> bool:
+            if self._word in data:
+                self.asked.set()
+                assert self.go.wait(_PATIENCE)
+            return say(data)
+
+        peer.say = held  # type: ignore[method-assign]
+        self._store(peer)
+
+
 def _reply(code: int, lines: tuple[str, ...]) -> bytes:
     *most, last = lines
     return "".join([*(f"{code}-{line}\r\n" for line in most), f"{code} {last}\r\n"]).encode()

@@ -82,6 +82,15 @@ async def test_what_waits_is_committed_together_and_what_fails_takes_nobody_alon
     assert statements.count("COMMIT") == 1
 
 
+async def test_so_many_share_a_commit_and_no_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "MOST_TOGETHER", 3)
+    names = [AccountName(f"p{n}@example.org") for n in range(7)]
+    async with traced(store) as statements:
+        await asyncio.gather(*(store.accounts.add(name, actor=OPERATOR) for name in names))
+    assert statements.count("COMMIT") == 3
+    assert [account.name for account in await store.accounts.list()] == names
+
+
 async def test_a_commit_that_fails_is_answered_to_everyone_who_shared_it(store: Store, database: Path) -> None:
     rows = len(await store.audit.list())
     asked = [store.accounts.add(AccountName(f"p{n}@example.org"), actor=OPERATOR) for n in range(5)]
